@@ -1,0 +1,370 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ops of the integer graph. Each states its meaning in a line and checks its own rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, NoReturn
+
+from hwrnn.errors import VerifyError
+from hwrnn.ir.quantiser import OutputGrid, Quantiser
+from hwrnn.ir.requant import Realisation
+from hwrnn.ir.rounding import Rounding
+from hwrnn.ir.types import IntMatrix, IntType, Rationals, Value
+
+if TYPE_CHECKING:
+    from hwrnn.ir.graph import Body
+
+Scope = Mapping[str, Value]
+
+
+class Step(Enum):
+    """Which step of a sequence is taken."""
+
+    FIRST = "first"
+    LAST = "last"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Op:
+    """What every op has: the value that it makes. Operands are names of earlier values."""
+
+    out: Value
+
+    def operands(self) -> tuple[str, ...]:
+        """The names that this op reads, in order."""
+        raise NotImplementedError
+
+    def outputs(self) -> tuple[Value, ...]:
+        """The values that this op makes."""
+        return (self.out,)
+
+    def verify(self, scope: Scope) -> None:
+        """Raise VerifyError when a rule of the op is broken; `scope` holds the operands."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Input(Op):
+    """A vector that comes from the host, already quantised by `quantiser`."""
+
+    quantiser: Quantiser
+    axes: tuple[str, ...]
+
+    def operands(self) -> tuple[str, ...]:
+        return ()
+
+    def verify(self, scope: Scope) -> None:
+        need(self, self.out.type == self.quantiser.type, "type and quantiser differ")
+        need(self, len(self.quantiser.scale) in (1, self.out.size), "one scale, or one a feature")
+        need(self, sorted(self.axes) in (["B", "F", "T"], ["B", "F"]), "axes are B, T and F")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Const(Op):
+    """A vector of integers that never changes."""
+
+    values: tuple[int, ...]
+
+    def operands(self) -> tuple[str, ...]:
+        return ()
+
+    def verify(self, scope: Scope) -> None:
+        need(self, len(self.values) == self.out.size, "as many values as elements")
+        for v in self.values:
+            need(self, self.out.type.lo <= v <= self.out.type.hi, f"{v} is out of {self.out.type}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatVec(Op):
+    """Exact product, row by row: y[r] = sum_k w[r][k] * x[k]. Never rounds, never wraps."""
+
+    x: str
+    weights: IntMatrix
+
+    def operands(self) -> tuple[str, ...]:
+        return (self.x,)
+
+    def verify(self, scope: Scope) -> None:
+        x = scope[self.x]
+        need(self, self.weights.columns == x.size, f"{self.weights.columns} columns, x {x.size}")
+        need(self, self.weights.rows == self.out.size, f"{self.weights.rows} rows")
+        same_rate(self, scope)
+        reach = self.weights.range_of_product(x.type)
+        if not self.out.type.covers(reach):
+            fail(
+                self,
+                f"accumulator {self.out.type} is too narrow: these weights need {reach}",
+                hint="run narrow_accumulators, or widen it by hand",
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pair(Op):
+    """An element-wise op of two vectors; a vector of one element stands for any number."""
+
+    a: str
+    b: str
+
+    def operands(self) -> tuple[str, ...]:
+        return (self.a, self.b)
+
+    def reach(self, a: IntType, b: IntType) -> IntType:
+        """The range of the result."""
+        raise NotImplementedError
+
+    def verify(self, scope: Scope) -> None:
+        a, b = scope[self.a], scope[self.b]
+        need(self, a.size == b.size == self.out.size, f"sizes {a.size} and {b.size}")
+        same_rate(self, scope)
+        reach = self.reach(a.type, b.type)
+        need(self, self.out.type.covers(reach), f"{self.out.type} does not hold {reach}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Add(_Pair):
+    """y = a + b, exactly."""
+
+    def reach(self, a: IntType, b: IntType) -> IntType:
+        return IntType(a.lo + b.lo, a.hi + b.hi)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sub(_Pair):
+    """y = a - b, exactly."""
+
+    def reach(self, a: IntType, b: IntType) -> IntType:
+        return IntType(a.lo - b.hi, a.hi - b.lo)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mul(_Pair):
+    """y = a * b, element by element, exactly."""
+
+    def reach(self, a: IntType, b: IntType) -> IntType:
+        ends = [x * y for x in (a.lo, a.hi) for y in (b.lo, b.hi)]
+        return IntType(min(ends), max(ends))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requant(Op):
+    """y = clamp(round(ratio * x + offset)): one exact rounding, then the clamp to y's range.
+
+    `ratio` and `offset` hold one rational, or one for each channel; ratios are positive.
+    `realised` says how the hardware computes it; it is proved equal before it is set.
+    """
+
+    x: str
+    ratio: Rationals
+    offset: Rationals
+    rounding: Rounding = Rounding.HALF_EVEN
+    realised: Realisation | None = None
+
+    def operands(self) -> tuple[str, ...]:
+        return (self.x,)
+
+    def verify(self, scope: Scope) -> None:
+        need(self, scope[self.x].size == self.out.size, "x and y differ in size")
+        same_rate(self, scope)
+        for field in (self.ratio, self.offset):
+            need(self, len(field) in (1, self.out.size), "one rational, or one a channel")
+        need(self, all(r > 0 for r in self.ratio), "a ratio is positive")
+        if self.realised is not None:
+            channels = self.realised.channels
+            need(self, channels in (1, self.out.size), f"realised for {channels} channels")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lut(Op):
+    """y = table[x - lo], where lo is the low end of x's range."""
+
+    x: str
+    table: tuple[int, ...]
+
+    def operands(self) -> tuple[str, ...]:
+        return (self.x,)
+
+    def verify(self, scope: Scope) -> None:
+        x = scope[self.x]
+        need(self, x.size == self.out.size, "x and y differ in size")
+        same_rate(self, scope)
+        need(self, len(self.table) == x.type.levels, f"{len(self.table)} entries for {x.type}")
+        reach = IntType(min(self.table), max(self.table))
+        need(self, self.out.type.covers(reach), f"{self.out.type} does not hold {reach}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Concat(Op):
+    """The elements of all operands, one after the other."""
+
+    xs: tuple[str, ...]
+
+    def operands(self) -> tuple[str, ...]:
+        return self.xs
+
+    def verify(self, scope: Scope) -> None:
+        need(self, sum(scope[x].size for x in self.xs) == self.out.size, "sizes do not add up")
+        same_rate(self, scope)
+        for x in self.xs:
+            need(self, self.out.type.covers(scope[x].type), f"{self.out.type} does not hold %{x}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slice(Op):
+    """Elements start .. start + size of x."""
+
+    x: str
+    start: int
+
+    def operands(self) -> tuple[str, ...]:
+        return (self.x,)
+
+    def verify(self, scope: Scope) -> None:
+        x = scope[self.x]
+        need(self, 0 <= self.start <= x.size - self.out.size, f"out of the {x.size} elements")
+        same_rate(self, scope)
+        need(self, self.out.type.covers(x.type), f"{self.out.type} does not hold {x.type}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Select(Op):
+    """The first or the last step of a sequence."""
+
+    x: str
+    step: Step = Step.LAST
+
+    def operands(self) -> tuple[str, ...]:
+        return (self.x,)
+
+    def verify(self, scope: Scope) -> None:
+        x = scope[self.x]
+        need(self, x.sequence and not self.out.sequence, "takes a sequence, gives one vector")
+        need(self, (x.size, x.type) == (self.out.size, self.out.type), "size and type stay")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flatten(Op):
+    """All steps of a sequence of exactly `steps` steps as one vector, step after step."""
+
+    x: str
+    steps: int
+
+    def operands(self) -> tuple[str, ...]:
+        return (self.x,)
+
+    def verify(self, scope: Scope) -> None:
+        x = scope[self.x]
+        need(self, x.sequence and not self.out.sequence, "takes a sequence, gives one vector")
+        need(self, x.size * self.steps == self.out.size, f"{self.steps} steps of {x.size}")
+        need(self, x.type == self.out.type, "the type stays")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reverse(Op):
+    """The steps of a sequence, last step first."""
+
+    x: str
+
+    def operands(self) -> tuple[str, ...]:
+        return (self.x,)
+
+    def verify(self, scope: Scope) -> None:
+        x = scope[self.x]
+        need(self, x.sequence and self.out.sequence, "takes and gives a sequence")
+        need(self, (x.size, x.type) == (self.out.size, self.out.type), "size and type stay")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanOutput:
+    """A sequence that a Scan makes: the body's value of that name, step by step."""
+
+    out: Value
+    body_value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scan:
+    """Runs `body` once for each step, in order; the states carry over from step to step.
+
+    The body's inputs take the steps of `xs`, in the same order.
+    """
+
+    xs: tuple[str, ...]
+    body: Body
+    outs: tuple[ScanOutput, ...]
+
+    def operands(self) -> tuple[str, ...]:
+        """The names that this op reads, in order."""
+        return self.xs
+
+    def outputs(self) -> tuple[Value, ...]:
+        """The values that this op makes."""
+        return tuple(o.out for o in self.outs)
+
+    @property
+    def out(self) -> Value:
+        """The first output, by which the op is named."""
+        return self.outs[0].out
+
+    def verify(self, scope: Scope) -> None:
+        """Raise VerifyError when a rule of the op, or of its body, is broken."""
+        self.body.verify()
+        inner = self.body.scope()
+        need(self, len(self.xs) == len(self.body.inputs), "as many operands as body inputs")
+        for x, port in zip(self.xs, self.body.inputs, strict=True):
+            outer = scope[x]
+            need(self, outer.sequence, f"%{x} is not a sequence")
+            need(self, (outer.size, outer.type) == (port.size, port.type), f"%{x} and %{port.name}")
+        for o in self.outs:
+            need(self, o.body_value in inner, f"the body has no %{o.body_value}")
+            made = inner[o.body_value]
+            need(self, o.out.sequence, f"%{o.out.name} is not a sequence")
+            need(self, (made.size, made.type) == (o.out.size, o.out.type), f"%{o.out.name} differs")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output(Op):
+    """What the network returns: the integers of x; `grid` gives their real values."""
+
+    x: str
+    grid: OutputGrid
+    axes: tuple[str, ...]
+
+    def operands(self) -> tuple[str, ...]:
+        return (self.x,)
+
+    def verify(self, scope: Scope) -> None:
+        x = scope[self.x]
+        need(self, (x.size, x.type, x.sequence) == shape(self.out), "x and the output differ")
+        for field in (self.grid.scale, self.grid.offset):
+            need(self, len(field) in (1, self.out.size), "one rational, or one an element")
+
+
+AnyOp = Op | Scan
+
+
+def shape(v: Value) -> tuple[int, IntType, bool]:
+    """Everything of a value but its name."""
+    return v.size, v.type, v.sequence
+
+
+def same_rate(op: Op, scope: Scope) -> None:
+    """All operands and the result are per step, or all are per sequence."""
+    for name in op.operands():
+        v = scope[name]
+        need(op, v.sequence == op.out.sequence, f"%{v.name} and %{op.out.name} differ in rate")
+
+
+def need(op: AnyOp, rule: bool, fact: str) -> None:
+    """Raise VerifyError naming the op unless `rule` holds."""
+    if not rule:
+        fail(op, fact)
+
+
+def fail(op: AnyOp, fact: str, hint: str = "") -> NoReturn:
+    """Raise VerifyError naming the op."""
+    raise VerifyError(f"%{op.out.name} ({type(op).__name__})", fact, hint)
+
+

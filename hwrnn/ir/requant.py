@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How hardware computes a requantiser: a multiply-add-shift, or a row of thresholds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwrnn.ir.types import IntMatrix, IntType
+
+
+class Ties(Enum):
+    """What a ScaleShift does when the shifted-out bits are all zero."""
+
+    KEEP = "keep"  # nothing
+    EVEN = "even"  # clear the lowest bit of the result: half to even
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScaleShift:
+    """y = clamp((mul * x + add) >> shift), the ties settled by `ties`.
+
+    `mul` and `add` hold one integer, or one for each channel. With every `mul` a power of two
+    this is the realisation `shift`, else `scale`.
+    """
+
+    mul: tuple[int, ...]
+    add: tuple[int, ...]
+    shift: int
+    ties: Ties
+
+    @property
+    def channels(self) -> int:
+        """1, or the number of channels that have constants of their own."""
+        return max(len(self.mul), len(self.add))
+
+    @property
+    def kind(self) -> str:
+        """`shift` or `scale`, as DESIGN names them."""
+        return "shift" if all(m & (m - 1) == 0 for m in self.mul) else "scale"
+
+    def sum_type(self, x: IntType) -> IntType:
+        """The range of mul * x + add over all channels."""
+        low = [m * x.lo + a for m, a in self._pairs()]
+        high = [m * x.hi + a for m, a in self._pairs()]
+        return IntType(min(low), max(high))
+
+    def _pairs(self) -> list[tuple[int, int]]:
+        n = self.channels
+        mul = self.mul * n if len(self.mul) == 1 else self.mul
+        add = self.add * n if len(self.add) == 1 else self.add
+        return list(zip(mul, add, strict=True))
+
+    def apply(self, x: int, channel: int, out: IntType) -> int:
+        """The result for one integer, in plain Python: what every engine must equal."""
+        mul, add = self._pairs()[channel if self.channels > 1 else 0]
+        total = mul * x + add
+        y = total >> self.shift
+        if self.ties is Ties.EVEN and self.shift and total % (1 << self.shift) == 0:
+            y &= ~1
+        return out.clamp(y)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thresholds:
+    """y = lo + (the number of thresholds of the channel that x has reached); each row rises.
+
+    The number of columns is the number of levels less one.
+    """
+
+    table: IntMatrix
+
+    @property
+    def channels(self) -> int:
+        """1, or the number of channels that have thresholds of their own."""
+        return self.table.rows
+
+    @property
+    def kind(self) -> str:
+        """The name of the realisation."""
+        return "thresholds"
+
+    def apply(self, x: int, channel: int, out: IntType) -> int:
+        """The result for one integer, in plain Python: what every engine must equal."""
+        row: NDArray[np.int64] = self.table.array[channel if self.channels > 1 else 0]
+        return out.lo + int(np.searchsorted(row, x, side="right"))
+
+
+Realisation = ScaleShift | Thresholds
