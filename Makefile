@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+# Every target does its own set-up, once: nothing but Python 3.11, g++, make and perl is needed.
+
+SHELL := /bin/sh
+.SHELLFLAGS := -eu -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/hwrnn-setup.stamp
+# The default index offers torch for Linux with gigabytes of CUDA; a CPU build is enough, so it is
+# looked for here first.  An empty value skips that.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+PYTEST_ARGS ?=
+# Verilator's make must not see the job server of this one, whose pipe it cannot use.
+RUN := env -u MAKELEVEL -u MFLAGS MAKEFLAGS=-j2 PATH="$(CURDIR)/$(BIN):$$PATH"
+
+.PHONY: help setup demo test lint bench sweep clean
+
+help:
+	@echo "make setup   install hwrnn and its tools into $(VENV)"
+	@echo "make demo    train a small LSTM, build it for two boards, prove every engine equal"
+	@echo "make test    all tests; a missing tool is an error"
+	@echo "make lint    ruff, mypy, import-linter"
+	@echo "make bench   speed of every engine"
+	@echo "make sweep   all random sweeps, to docs/sweeps.md; resumes where it stopped"
+	@echo "make clean   remove what was built; $(VENV) stays"
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@for p in "$(PYTHON)" python3.11 python3 python; do \
+	  if [ -n "$$p" ] && "$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+	  then found=$$p; break; fi; \
+	done; \
+	if [ -z "$${found:-}" ]; then \
+	  echo "hwrnn needs Python 3.11 or newer; set PYTHON=/path/to/python3.11" >&2; exit 3; \
+	fi; \
+	[ -x $(BIN)/python ] || { echo "creating $(VENV)"; "$$found" -m venv $(VENV); }
+	@echo "installing hwrnn and its tools into $(VENV) (once)"
+	@[ -z "$(TORCH_INDEX)" ] || $(BIN)/python -c 'import torch' 2>/dev/null \
+	  || $(BIN)/python -m pip install -q --disable-pip-version-check --retries 1 --timeout 30 \
+	    --no-deps -c constraints.txt --index-url "$(TORCH_INDEX)" torch \
+	  || echo "no CPU build of torch there; the default index will do"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt \
+	  -e '.[train,sim,report,dev]'
+	@touch $@
+
+demo: $(STAMP)
+	@$(RUN) hwrnn demo
+
+test: $(STAMP)
+	@$(RUN) OMP_NUM_THREADS=1 HWRNN_REQUIRE=sim,train python -m pytest -n 2 $(PYTEST_ARGS)
+
+lint: $(STAMP)
+	@$(RUN) ruff check .
+	@$(RUN) ruff format --check .
+	@$(RUN) mypy
+	@$(RUN) lint-imports
+
+bench: $(STAMP)
+	@$(RUN) python benchmarks/bench.py
+
+sweep: $(STAMP)
+	@$(RUN) python benchmarks/sweep.py
+
+clean:
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find hwrnn tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +
