@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The order in which each dialect stores the gates of a cell; written here and nowhere else.
+
+Inside hwrnn a gate has a name, never a position.  LSTM: `input`, `forget`, `cell`, `output`
+(i, f, g, o in the papers).  GRU: `reset`, `update`, `new` (r, z, n).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+GateOrder = tuple[str, ...]
+
+QUANT_LSTM_CELL: Final[GateOrder] = ("input", "forget", "cell", "output")
+TORCH_LSTM: Final[GateOrder] = ("input", "forget", "cell", "output")
+TORCH_GRU: Final[GateOrder] = ("reset", "update", "new")
+ONNX_LSTM: Final[GateOrder] = ("input", "output", "forget", "cell")
+ONNX_GRU: Final[GateOrder] = ("update", "reset", "new")
+
+
+def positions(order: GateOrder) -> dict[str, int]:
+    """Where each gate stands in `order`."""
+    return {gate: index for index, gate in enumerate(order)}
+
+
+def permutation(source: GateOrder, target: GateOrder) -> tuple[int, ...]:
+    """For each place in `target`, the place in `source` that holds the same gate."""
+    place = positions(source)
+    return tuple(place[gate] for gate in target)
