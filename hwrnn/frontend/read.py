@@ -1,0 +1,323 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Read a QONNX file, and refuse in words whatever could not be compiled exactly.
+
+`read_model` gives the file's graph with four harmless tidyings: constants are initialisers (no
+`Constant` nodes, no copies of an initialiser through `Identity`), initialisers are no graph
+inputs, and `IntQuant` is called by its older name `Quant`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from onnx import (
+    AttributeProto,
+    GraphProto,
+    ModelProto,
+    NodeProto,
+    TensorProto,
+    ValueInfoProto,
+    helper,
+    numpy_helper,
+)
+from qonnx.core.modelwrapper import ModelWrapper
+
+from hwrnn.errors import ImportFault, shorten
+from hwrnn.frontend.gate_orders import QUANT_LSTM_CELL
+from hwrnn.frontend.lower_cells import (
+    FIRST_QUANTISER_INPUT,
+    QONNX_DOMAIN,
+    QUANTISERS,
+    LowerRecurrentCells,
+    attribute,
+    is_cell,
+    quantiser_attributes,
+    readable_name,
+)
+
+ROUNDING_MODES = (
+    "ROUND",
+    "HALF_EVEN",
+    "CEIL",
+    "FLOOR",
+    "UP",
+    "DOWN",
+    "ROUND_TO_ZERO",
+    "HALF_UP",
+    "HALF_DOWN",
+)
+_STANDARD_CELLS = ("LSTM", "GRU", "RNN")
+_RECURRENT = (*_STANDARD_CELLS, "Scan", "QuantLSTMCell")
+_EXPORT_HINT = "export it again with hwrnn.export(module, example_input, path)"
+_SCALE_HINT = "calibrate again; an activation that is always zero gives a scale of 0"
+_MAX_BITS = 32
+
+
+def lower(model: ModelWrapper) -> ModelWrapper:
+    """Turn every recurrent cell node of `model` into a Scan; changes `model` itself."""
+    lowered, _ = LowerRecurrentCells().apply(model)
+    return lowered
+
+
+def read_model(path: str | os.PathLike[str]) -> ModelWrapper:
+    """The graph in the file at `path`.
+
+    Raises ImportFault, with the place, the fact and a remedy, if the file is missing or damaged,
+    holds no recurrent layer, or holds numbers that have no exact integer meaning.
+    """
+    file = Path(path)
+    model = _parse(file)
+    _Reader(shorten(file.name, 48), model).check()
+    return ModelWrapper(model)
+
+
+def _parse(file: Path) -> ModelProto:
+    """The bytes of the file as a model, or the reason why not."""
+    if file.is_dir():
+        raise ImportFault(str(file), "this is a folder", "name the .onnx file inside it")
+    try:
+        model: ModelProto = onnx.load(file)
+    except FileNotFoundError as fault:
+        if not file.exists():
+            hint = "check the path; hwrnn.export(module, example_input, path) writes one"
+            raise ImportFault(str(file), "there is no such file", hint) from fault
+        fact = f"its external data is missing: {shorten(str(fault), 80)}"
+        raise ImportFault(str(file), fact, "keep the data file beside the model") from fault
+    except OSError as fault:
+        raise ImportFault(str(file), f"cannot be read: {fault.strerror or fault}") from fault
+    except (DecodeError, onnx.checker.ValidationError) as fault:
+        raise _damaged(file) from fault
+    if not model.ir_version or not model.opset_import or not model.graph.output:
+        raise _damaged(file)
+    return model
+
+
+def _damaged(file: Path) -> ImportFault:
+    fact = "not an ONNX file, or one that was cut short"
+    return ImportFault(shorten(file.name, 48), fact, f"copy it again, or {_EXPORT_HINT}")
+
+
+class _Reader:
+    """The checks on one parsed file, and its tidying."""
+
+    def __init__(self, file: str, model: ModelProto) -> None:
+        self.file = file
+        self.model = model
+        self.graph: GraphProto = model.graph
+
+    def check(self) -> None:
+        """Tidy the model in place; raise for the first thing that cannot be compiled."""
+        for graph in _graphs(self.graph):
+            _fold_constants(graph)
+            _spell_quant_one_way(graph)
+        _drop_constant_inputs(self.graph)
+        self._check_recurrent()
+        self._check_standard_cells()
+        self._check_quantisers(self.graph, {})
+        self._check_numbers()
+        self._check_well_formed()
+
+    def _fault(self, node: NodeProto, fact: str, hint: str) -> ImportFault:
+        name = shorten(readable_name(node), 60)
+        return ImportFault(f'{self.file}: node "{name}"', fact, hint)
+
+    def _check_recurrent(self) -> None:
+        if any(node.op_type in _RECURRENT for node in self.graph.node):
+            return
+        if not self._input_is_used():
+            raise ImportFault(
+                self.file,
+                "the graph holds constants only: nothing in it reads the input",
+                "Brevitas' default exporter loses recurrent layers; use hwrnn.export(module, "
+                "example_input, path), or export_qonnx(..., dynamo=False)",
+            )
+        known = "QuantLSTMCell, Scan"
+        raise ImportFault(
+            self.file,
+            f"there is no recurrent layer in this graph ({known})",
+            "hwrnn compiles recurrent networks; for others use FINN or hls4ml",
+        )
+
+    def _input_is_used(self) -> bool:
+        """Whether a graph output depends on a graph input."""
+        reached = {port.name for port in self.graph.input}
+        for node in self.graph.node:
+            if reached.intersection(node.input):
+                reached.update(node.output)
+        return any(port.name in reached for port in self.graph.output)
+
+    def _check_standard_cells(self) -> None:
+        for node in self.graph.node:
+            if node.op_type in _STANDARD_CELLS and node.domain in ("", "ai.onnx"):
+                raise self._fault(
+                    node,
+                    f"a standard {node.op_type} node, whose state and gates are not quantised",
+                    "train with brevitas.nn.QuantLSTM, all its quantisers on, and export with "
+                    "hwrnn.export",
+                )
+
+    def _check_quantisers(self, graph: GraphProto, outer: dict[str, TensorProto]) -> None:
+        """Check every Quant and every cell in `graph` and its bodies."""
+        constants = outer | {entry.name: entry for entry in graph.initializer}
+        for node in graph.node:
+            if node.domain == QONNX_DOMAIN and node.op_type == "Quant":
+                mode = str(attribute(node, "rounding_mode", "ROUND"))
+                self._check_quantiser(node, "", list(node.input[1:4]), mode, constants)
+            elif is_cell(node):
+                self._check_cell(node, constants)
+            for body in _bodies(node):
+                self._check_quantisers(body, constants)
+
+    def _check_cell(self, node: NodeProto, constants: dict[str, TensorProto]) -> None:
+        for index, quantiser in enumerate(QUANTISERS):
+            start = FIRST_QUANTISER_INPUT + 3 * index
+            mode = str(quantiser_attributes(node, quantiser)["rounding_mode"])
+            inputs = list(node.input[start : start + 3])
+            self._check_quantiser(node, quantiser, inputs, mode, constants)
+        for index, name in enumerate(node.input[3:11]):
+            if name in constants:
+                gate = QUANT_LSTM_CELL[index % 4]
+                raise self._fault(
+                    node,
+                    f"the weights of the {gate} gate are not quantised",
+                    "give the layer a weight_quant, such as Int8WeightPerTensorFloat",
+                )
+
+    def _check_quantiser(
+        self,
+        node: NodeProto,
+        quantiser: str,
+        inputs: list[str],
+        mode: str,
+        constants: dict[str, TensorProto],
+    ) -> None:
+        """Scale, zero point, bit width and rounding of one quantiser."""
+        who = f"quantiser {quantiser}" if quantiser else "this quantiser"
+        if len(inputs) != 3 or any(name not in constants for name in inputs):
+            raise self._fault(
+                node,
+                f"{who} has a scale, zero point or bit width that the graph computes",
+                "export the module in eval mode, with scales that are constants",
+            )
+        scale, zero, bits = (numpy_helper.to_array(constants[name]) for name in inputs)
+        wrong = scale[~(np.isfinite(scale) & (scale > 0))]
+        if wrong.size:
+            fact = f"{who} has a scale of {_number(wrong)}; a scale must be positive and finite"
+            raise self._fault(node, fact, _SCALE_HINT)
+        if zero.any():
+            shown = _number(zero[np.nonzero(zero)] if zero.ndim else zero)
+            fact = f"{who} has a zero point of {shown}; only 0 is supported yet"
+            raise self._fault(node, fact, "use a symmetric quantiser (Int8ActPerTensorFloat)")
+        width = float(bits.reshape(-1)[0])
+        if bits.size != 1 or not width.is_integer() or not 2 <= width <= _MAX_BITS:
+            fact = f"{who} has a bit width of {_number(bits)}; it must be a whole number, 2 to 32"
+            raise self._fault(node, fact, "choose a bit width from 2 to 16 for activations")
+        if mode.upper() not in ROUNDING_MODES:
+            known = ", ".join(ROUNDING_MODES)
+            raise self._fault(node, f"{who} rounds by {mode!r}", f"known: {known}")
+
+    def _check_numbers(self) -> None:
+        for graph in _graphs(self.graph):
+            for entry in graph.initializer:
+                if entry.data_type not in _FLOAT_TYPES:
+                    continue
+                value = numpy_helper.to_array(entry)
+                if not np.isfinite(value).all():
+                    what = "NaN" if np.isnan(value).any() else "an infinite value"
+                    raise ImportFault(
+                        f'{self.file}: tensor "{shorten(entry.name, 60)}"',
+                        f"it holds {what}",
+                        "the training diverged here; load an earlier checkpoint",
+                    )
+
+    def _check_well_formed(self) -> None:
+        try:
+            onnx.checker.check_model(self.model)
+        except onnx.checker.ValidationError as fault:
+            fact = f"the graph breaks a rule of ONNX: {shorten(str(fault).splitlines()[0], 160)}"
+            raise ImportFault(self.file, fact, _EXPORT_HINT) from fault
+
+
+_FLOAT_TYPES = (
+    TensorProto.FLOAT,
+    TensorProto.DOUBLE,
+    TensorProto.FLOAT16,
+    TensorProto.BFLOAT16,
+)
+
+
+def _number(values: np.ndarray) -> str:
+    """The first of some numbers, as a person would write it."""
+    return f"{float(values.reshape(-1)[0]):g}"
+
+
+def _bodies(node: NodeProto) -> Iterator[GraphProto]:
+    for entry in node.attribute:
+        if entry.type == AttributeProto.GRAPH:
+            yield entry.g
+
+
+def _graphs(graph: GraphProto) -> Iterator[GraphProto]:
+    """The graph and every body inside it."""
+    yield graph
+    for node in graph.node:
+        for body in _bodies(node):
+            yield from _graphs(body)
+
+
+def _spell_quant_one_way(graph: GraphProto) -> None:
+    for node in graph.node:
+        if node.op_type == "IntQuant" and node.domain == QONNX_DOMAIN:
+            node.op_type = "Quant"
+
+
+def _constant_value(node: NodeProto) -> TensorProto | None:
+    """The tensor of a Constant node; None for kinds that no exporter writes."""
+    for entry in node.attribute:
+        if entry.name == "value":
+            tensor: TensorProto = entry.t
+            return tensor
+        if entry.name in ("value_float", "value_floats"):
+            value = np.array(helper.get_attribute_value(entry), np.float32)
+            return numpy_helper.from_array(value)
+        if entry.name in ("value_int", "value_ints"):
+            return numpy_helper.from_array(np.array(helper.get_attribute_value(entry), np.int64))
+    return None
+
+
+def _fold_constants(graph: GraphProto) -> None:
+    """Make initialisers of Constant nodes and of Identity nodes on initialisers."""
+    known = {entry.name: entry for entry in graph.initializer}
+    results = {port.name for port in graph.output}
+    kept: list[NodeProto] = []
+    for node in graph.node:
+        source = None
+        if node.op_type == "Constant" and not node.domain:
+            source = _constant_value(node)
+        elif node.op_type == "Identity" and node.input[0] in known:
+            source = known[node.input[0]]
+        if source is None or node.output[0] in results:
+            kept.append(node)
+            continue
+        copy = TensorProto.FromString(source.SerializeToString())
+        copy.name = node.output[0]
+        known[copy.name] = copy
+        graph.initializer.append(copy)
+    if len(kept) != len(graph.node):
+        nodes = [NodeProto.FromString(node.SerializeToString()) for node in kept]
+        del graph.node[:]
+        graph.node.extend(nodes)
+
+
+def _drop_constant_inputs(graph: GraphProto) -> None:
+    """Brevitas lists every weight among the graph's inputs; keep the real ones."""
+    known = {entry.name for entry in graph.initializer}
+    kept: Iterable[ValueInfoProto] = [port for port in graph.input if port.name not in known]
+    ports = [ValueInfoProto.FromString(port.SerializeToString()) for port in kept]
+    del graph.input[:]
+    graph.input.extend(ports)
