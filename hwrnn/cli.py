@@ -1,0 +1,393 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line: each command calls the public functions and prints a table or JSON.
+
+Exit codes: 0 ok, 1 a check failed, 2 bad input or usage, 3 a needed tool is missing.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from hwrnn import __version__
+from hwrnn.errors import DataError, DesignError, HwrnnError, OutputError, ToolError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+app = typer.Typer(
+    help="FPGA projects for quantised recurrent networks, proved bit-exact.",
+    epilog="Exit codes: 0 ok, 1 a check failed, 2 bad input or usage, 3 a needed tool is missing.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Backend(StrEnum):
+    """What `build` writes."""
+
+    HLS = "hls"
+    RTL = "rtl"
+    BOTH = "both"
+
+
+Model = Annotated[Path, typer.Argument(help="QONNX file, as hwrnn.export writes it.")]
+BoardName = Annotated[str, typer.Option("--board", "-b", help="Board name or .toml file.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+Folding = Annotated[
+    Path | None, typer.Option(help='JSON: {"pe": 4, "simd": 16}, or that per layer.')
+]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; an HwrnnError is printed, without traceback."""
+    try:
+        app(args=None if argv is None else list(argv), prog_name="hwrnn")
+    except HwrnnError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"hwrnn {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    del version
+
+
+@app.command()
+def build(
+    model: Model,
+    board: BoardName,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")],
+    backend: Annotated[Backend, typer.Option(help="What to write.")] = Backend.BOTH,
+    folding: Folding = None,
+    target_latency_us: Annotated[
+        float | None, typer.Option(help="Fold so that one sequence takes no longer.")
+    ] = None,
+    target_sequences_per_s: Annotated[
+        float | None, typer.Option(help="Fold so that this many sequences pass.")
+    ] = None,
+    bitstream: Annotated[bool, typer.Option(help="Run the open toolchain as well.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write a hardware project for a board."""
+    import hwrnn
+
+    if bitstream:
+        _arrives_later("--bitstream")
+    with _stages("reading the model", "building", "writing") as stage:
+        next(stage)
+        graph = hwrnn.load(model)
+        next(stage)
+        design = hwrnn.build(
+            graph,
+            board=board,
+            folding=folding,
+            target_latency_us=target_latency_us,
+            target_sequences_per_s=target_sequences_per_s,
+        )
+        estimated = hwrnn.estimate(design).as_dict()
+        next(stage)
+        hwrnn.emit(design, backend=str(backend)).write(output)
+    if as_json:
+        _print_json({"folder": str(output), "backend": str(backend), "estimate": estimated})
+    else:
+        _print_facts("estimate", estimated)
+        print(f"project: {output}")
+
+
+@app.command()
+def show(model: Model) -> None:
+    """Print the integer graph as text."""
+    import hwrnn
+
+    print(hwrnn.load(model))
+
+
+@app.command()
+def run(
+    model: Model,
+    inputs: Annotated[Path, typer.Argument(metavar="X.NPY", help="Input array.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where the outputs go (.npy).")],
+    dump: Annotated[
+        Path | None, typer.Option(help="Folder for every named internal integer.")
+    ] = None,
+    integers: Annotated[bool, typer.Option(help="Write integers, not real values.")] = False,
+) -> None:
+    """Run the C-model on an array."""
+    import hwrnn
+
+    x = load_array(inputs)
+    with _stages("reading the model", "running the C-model") as stage:
+        next(stage)
+        graph = hwrnn.load(model)
+        next(stage)
+        y = hwrnn.run(graph, x, integers=integers)
+        if dump is not None:
+            from hwrnn.flow import trace
+
+            save_arrays(dump, trace(graph, x))
+    for path in save_outputs(output, y):
+        print(path)
+
+
+@app.command()
+def verify(
+    model: Model,
+    engines: Annotated[
+        str, typer.Option(help="Any of reference,cmodel,csim,hls_dpi,rtl,netlist.")
+    ] = "reference,cmodel,csim,rtl",
+    inputs: Annotated[
+        Path | None, typer.Option("--input", help="Input array; random if absent.")
+    ] = None,
+    expected: Annotated[
+        Path | None, typer.Option(help="Outputs of the torch module on that input.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Prove that every engine computes the same bits; exit code 1 if one does not."""
+    import hwrnn
+
+    x = None if inputs is None else load_array(inputs)
+    y = {} if expected is None else {"expected": load_array(expected)}
+    names = tuple(name.strip() for name in engines.split(",") if name.strip())
+    with _stages("reading the model", f"comparing {', '.join(names)}") as stage:
+        next(stage)
+        graph = hwrnn.load(model)
+        next(stage)
+        report = hwrnn.verify(graph, x, engines=names, **y)
+    if as_json:
+        _print_json(report.as_dict())
+    else:
+        _print_table("verify", report.rows())
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+@app.command()
+def estimate(
+    model: Model,
+    board: BoardName,
+    folding: Folding = None,
+    steps: Annotated[int | None, typer.Option(help="Steps of one sequence.")] = None,
+    schedule: Annotated[bool, typer.Option(help="Print the schedule as well.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Cycles (equal to those of the RTL simulation) and resources."""
+    import hwrnn
+
+    if schedule:
+        _arrives_later("--schedule")
+    graph = hwrnn.load(model)
+    design = hwrnn.build(graph, board=board, folding=folding)
+    estimated = hwrnn.estimate(design, steps=steps).as_dict()
+    if as_json:
+        _print_json(estimated)
+    else:
+        _print_facts("estimate", estimated)
+
+
+@app.command()
+def synth(model: Model, board: BoardName) -> None:
+    """Synthesise for a board with the open toolchain (arrives later)."""
+    del model, board
+    _arrives_later("hwrnn synth")
+
+
+@app.command()
+def weights(model: Model) -> None:
+    """Write weights for a design with writable weights (arrives later)."""
+    del model
+    raise DesignError(
+        "hwrnn weights", "weights that can be written at run time arrive in a later version"
+    )
+
+
+@app.command()
+def boards(as_json: Json = False) -> None:
+    """List the boards."""
+    from hwrnn.board import boards as known
+
+    if as_json:
+        _print_json([b.as_dict() for b in known()])
+        return
+    _print_table(
+        "boards",
+        [
+            {
+                "board": b.name,
+                "": b.title,
+                "part": b.part,
+                "MHz": f"{b.clock_mhz:g}",
+                "LUT": f"{b.luts:,}",
+                "FF": f"{b.ffs:,}",
+                "DSP": f"{b.dsps:,} {b.dsp_kind}",
+                "RAM blocks": f"{b.block_rams:,} x {b.block_ram_bits / 1024:g} Kbit",
+                "URAM": f"{b.urams:,}" if b.urams else "",
+                "tools": str(b.toolchain),
+            }
+            for b in known()
+        ],
+    )
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Say what is installed, what is missing, and the command that installs it."""
+    from hwrnn.sim.tools import Finding, survey
+
+    def status(line: Finding) -> str:
+        return line.found or ("not there, optional" if line.ok else "MISSING")
+
+    found = survey()
+    missing = [line for line in found if not line.ok]
+    if as_json:
+        _print_json({"ok": not missing, "tools": [line.as_dict() for line in found]})
+    else:
+        rows = [
+            {"": str(f.extra), "tool": f.tool, "found": status(f), "what for": f.purpose}
+            for f in found
+        ]
+        _print_table("doctor", rows)
+        for error in (line.error for line in missing):
+            print(error)
+    if missing:
+        raise typer.Exit(ToolError.exit_code)
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")] = Path(
+        "build/demo"
+    ),
+) -> None:
+    """Train a small LSTM, build it for two boards, prove every engine equal, write a report."""
+    from hwrnn.demo import run_demo
+
+    run_demo(output)
+
+
+def load_array(path: Path) -> NDArray[Any]:
+    """The array of a .npy file; pickled objects are never read.  Raises DataError."""
+    import numpy as np
+
+    try:
+        data = np.load(path, allow_pickle=False)
+    except OSError as error:
+        raise DataError(str(path), f"cannot be read: {error.strerror or error}") from error
+    except (ValueError, EOFError, MemoryError, zipfile.BadZipFile) as error:
+        raise _no_array(path, "is not a .npy file of numbers") from error
+    if not isinstance(data, np.ndarray):
+        raise _no_array(path, "holds several arrays")
+    if data.dtype.kind not in "fiu":
+        raise _no_array(path, f"holds {data.dtype}, not numbers")
+    return data
+
+
+def save_outputs(path: Path, y: NDArray[Any] | Mapping[str, NDArray[Any]]) -> list[Path]:
+    """Write one output to `path`, several to <path's stem>.<name>.npy.  Raises OutputError."""
+    if not isinstance(y, Mapping):
+        _save(path, y)
+        return [path]
+    paths = [path.with_name(f"{path.stem}.{name}.npy") for name in y]
+    for where, array in zip(paths, y.values(), strict=True):
+        _save(where, array)
+    return paths
+
+
+def save_arrays(folder: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write each array to <folder>/<name>.npy.  Raises OutputError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(str(folder), f"cannot be made: {error.strerror}") from error
+    for name, array in arrays.items():
+        _save(folder / f"{name}.npy", array)
+
+
+def _save(path: Path, array: NDArray[np.generic]) -> None:
+    import numpy as np
+
+    try:
+        with path.open("wb") as file:
+            np.save(file, array, allow_pickle=False)
+    except OSError as error:
+        raise OutputError(str(path), f"cannot be written: {error.strerror}") from error
+
+
+def _no_array(path: Path, fact: str) -> DataError:
+    return DataError(str(path), fact, "write it with numpy.save(path, array)")
+
+
+def _arrives_later(what: str) -> NoReturn:
+    raise DesignError(what, "arrives with synthesis support, in a later version")
+
+
+@contextmanager
+def _stages(*names: str) -> Iterator[Iterator[None]]:
+    """A progress bar on stderr, one step per name: call next() when a stage begins."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=len(names))
+
+        def begin() -> Iterator[None]:
+            for done, name in enumerate(names):
+                progress.update(task, description=name, completed=done)
+                yield
+
+        yield begin()
+
+
+def _print_json(data: object) -> None:
+    print(json.dumps(data, indent=2))
+
+
+def _print_facts(title: str, facts: Mapping[str, object]) -> None:
+    _print_table(title, [{"": key, "value": value} for key, value in facts.items()])
+
+
+def _print_table(title: str, rows: Iterable[Mapping[str, object]]) -> None:
+    """Print rows that share their keys; numbers to the right, nothing cut off."""
+    from rich.box import SIMPLE
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    lines = list(rows)
+    table = Table(title=title, title_justify="left", box=SIMPLE)
+    for key in lines[0] if lines else ():
+        right = all(re.fullmatch(r"[-\d,.]*", str(line[key])) for line in lines)
+        table.add_column(key, justify="right" if right else "left", no_wrap=True)
+    for line in lines:
+        table.add_row(*(Text(str(value)) for value in line.values()))
+    wide = Console(width=1000)
+    wide.width = table.__rich_measure__(wide, wide.options).maximum
+    wide.print(table)
