@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The integer graph, op by op, in int64: slow, plain, and with every internal value to look at.
+
+Arrays are (steps, batch, elements) for a sequence and (batch, elements) for a vector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwrnn.ir import (
+    Add,
+    AnyOp,
+    Concat,
+    Const,
+    Flatten,
+    Graph,
+    Input,
+    IntType,
+    Lut,
+    MatVec,
+    Mul,
+    Output,
+    Requant,
+    Reverse,
+    Scan,
+    ScaleShift,
+    Select,
+    Slice,
+    Step,
+    Sub,
+    Thresholds,
+    Ties,
+)
+from hwrnn.ir.requant import Realisation
+
+Ints = NDArray[np.int64]
+Values = dict[str, Ints]
+
+
+def run_plain(g: Graph, inputs: Mapping[str, Ints]) -> Values:
+    """Every value of the graph, Scan bodies included (those as sequences), by name."""
+    values: Values = dict(inputs)
+    types = {name: v.type for name, v in g.scope().items()}
+    for op in g.ops:
+        if isinstance(op, Scan):
+            values |= run_scan(op, values)
+        elif not isinstance(op, Input):
+            values[op.out.name] = evaluate(op, values, types)
+    return values
+
+
+def run_scan(op: Scan, values: Mapping[str, Ints]) -> Values:
+    """All values of the body at every step, and the outputs of the Scan."""
+    steps, batch = values[op.xs[0]].shape[:2]
+    types = {name: v.type for name, v in op.body.scope().items()}
+    state = {s.value.name: tiled(s.initial, batch) for s in op.body.states}
+    history: dict[str, list[Ints]] = {name: [] for name in types}
+    for t in range(steps):
+        scope = dict(state)
+        for port, x in zip(op.body.inputs, op.xs, strict=True):
+            scope[port.name] = values[x][t]
+        for inner in op.body.ops:
+            scope[inner.out.name] = evaluate(inner, scope, types, batch)
+        for name, value in scope.items():
+            history[name].append(value)
+        state = {s.value.name: scope[s.next] for s in op.body.states}
+    made = {name: np.stack(found) for name, found in history.items()}
+    return made | {o.out.name: made[o.body_value] for o in op.outs}
+
+
+def tiled(values: tuple[int, ...], batch: int) -> Ints:
+    """The same vector for every sequence of the batch."""
+    return np.tile(np.array(values, dtype=np.int64), (batch, 1))
+
+
+def evaluate(
+    op: AnyOp, scope: Mapping[str, Ints], types: Mapping[str, IntType], batch: int = 1
+) -> Ints:
+    """The value of one op."""
+    if isinstance(op, Const):
+        return tiled(op.values, batch)
+    if isinstance(op, Lut):
+        return np.array(op.table, dtype=np.int64)[scope[op.x] - types[op.x].lo]
+    return RULES[type(op)](op, *(scope[name] for name in op.operands()))
+
+
+def requantise(r: Realisation, x: Ints, out: IntType) -> Ints:
+    """A realised requantiser on integers; the last axis is the channel."""
+    if isinstance(r, Thresholds):
+        return out.lo + count_reached(r.table.array, x)
+    total = scaled_sum(r, x)
+    y = total >> r.shift
+    if r.ties is Ties.EVEN and r.shift:
+        tie = (total & ((1 << r.shift) - 1)) == 0
+        y = np.where(tie, y & ~1, y)
+    return np.clip(y, out.lo, out.hi).astype(np.int64)
+
+
+def scaled_sum(r: ScaleShift, x: Ints) -> NDArray[Any]:
+    """mul * x + add; in Python integers where 64 bits may not hold it."""
+    limit = max(abs(int(x.min(initial=0))), abs(int(x.max(initial=0)))) + 1
+    wide = limit * max(r.mul) + max(map(abs, r.add)) >= 2**63
+    kind = object if wide else np.int64
+    mul, add = np.array(r.mul, dtype=kind), np.array(r.add, dtype=kind)
+    total: NDArray[Any] = x.astype(kind) * mul + add
+    return total
+
+
+def count_reached(table: Ints, x: Ints) -> Ints:
+    """How many thresholds of its channel each element has reached."""
+    if len(table) == 1:
+        return np.searchsorted(table[0], x, side="right").astype(np.int64)
+    return np.stack(
+        [np.searchsorted(row, x[..., c], side="right") for c, row in enumerate(table)], axis=-1
+    ).astype(np.int64)
+
+
+def _requant(op: Requant, x: Ints) -> Ints:
+    assert op.realised is not None, "realise_requants runs before any engine"
+    return requantise(op.realised, x, op.out.type)
+
+
+def _flatten(op: Flatten, x: Ints) -> Ints:
+    return x.transpose(1, 0, 2).reshape(x.shape[1], -1)
+
+
+RULES: dict[type, Callable[..., Ints]] = {
+    Add: lambda op, a, b: a + b,
+    Concat: lambda op, *xs: np.concatenate(xs, axis=-1),
+    Flatten: _flatten,
+    MatVec: lambda op, x: x @ op.weights.array.T,
+    Mul: lambda op, a, b: a * b,
+    Output: lambda op, x: x,
+    Requant: _requant,
+    Reverse: lambda op, x: x[::-1],
+    Select: lambda op, x: x[-1] if op.step is Step.LAST else x[0],
+    Slice: lambda op, x: x[..., op.start : op.start + op.out.size],
+    Sub: lambda op, a, b: a - b,
+}

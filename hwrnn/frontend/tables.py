@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tables of sigmoid and tanh: every entry is the exact function, rounded once.
+
+float64 decides an entry whose value is far from a turning point of the rounding; mpmath, with
+rising precision, decides the rest. Both functions are irrational at every rational but 0
+(Lindemann-Weierstrass), so that rising precision always ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+
+import mpmath
+import numpy as np
+
+from hwrnn.ir import IntType, Rationals, Rounding
+from hwrnn.ir.rounding import round_exact
+
+AT_ZERO = {"sigmoid": Fraction(1, 2), "tanh": Fraction(0)}
+_SAFE = 1e-9  # far above the error of the float64 evaluation, relative to one output level
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What a table depends on: the function, the grid that goes in, the quantiser behind it."""
+
+    function: str
+    x: IntType
+    scale: Fraction
+    offset: Fraction
+    out: IntType
+    out_scale: Fraction
+    rounding: Rounding
+
+
+@lru_cache(maxsize=256)
+def entries(t: Table) -> tuple[int, ...]:
+    """clamp(round(f(scale * q + offset) / out_scale)) for every q of the input range."""
+    q = np.arange(t.x.lo, t.x.hi + 1)
+    real = q * float(t.scale) + float(t.offset)
+    v = _float_function(t.function, real) / float(t.out_scale)
+    doubled = v * 2
+    unsure = np.abs(doubled - np.rint(doubled)) <= _SAFE * np.maximum(1.0, np.abs(v))
+    found = [
+        _exact(t, int(k)) if near else round_exact(Fraction(float(y)), t.rounding)
+        for k, y, near in zip(q, v, unsure, strict=True)
+    ]
+    return tuple(t.out.clamp(y) for y in found)
+
+
+def _float_function(name: str, x: np.ndarray) -> np.ndarray:
+    if name == "tanh":
+        return np.asarray(np.tanh(x))
+    with np.errstate(over="ignore"):
+        return np.asarray(1.0 / (1.0 + np.exp(-x)))
+
+
+def _exact(t: Table, q: int) -> int:
+    x = t.scale * q + t.offset
+    if x == 0:
+        return round_exact(AT_ZERO[t.function] / t.out_scale, t.rounding)
+    return decide(lambda: _interval(t.function, x), t.out_scale, t.rounding)
+
+
+def decide(value: Callable[[], tuple[Fraction, Fraction]], scale: Fraction, mode: Rounding) -> int:
+    """Round value / scale, raising the precision until both ends of the interval agree."""
+    precision = 80
+    while True:
+        with mpmath.workprec(precision):
+            low, high = value()
+        first, second = round_exact(low / scale, mode), round_exact(high / scale, mode)
+        if first == second:
+            return first
+        precision *= 2
+
+
+def _interval(name: str, x: Fraction) -> tuple[Fraction, Fraction]:
+    """The function at x, enclosed by mpmath's interval arithmetic at the working precision."""
+    iv = mpmath.iv
+    iv.prec = mpmath.mp.prec
+    at = iv.mpf(x.numerator) / x.denominator
+    y = 1 / (1 + iv.exp(-at)) if name == "sigmoid" else 1 - 2 / (iv.exp(2 * at) + 1)
+    return _fraction(y.a), _fraction(y.b)
+
+
+def _fraction(v: mpmath.mpf) -> Fraction:
+    sign, man, exp, _ = mpmath.mpf(v)._mpf_
+    value = Fraction(int(man)) * Fraction(2) ** int(exp)
+    return -value if sign else value
