@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sum of two vectors, lane by lane; YWidth must hold it. Latency 1, a vector a cycle.
+`default_nettype none
+
+module hwrnn_add #(
+  parameter int unsigned Lanes = 1,
+  parameter int unsigned AWidth = 8,
+  parameter bit ASigned = 1'b1,
+  parameter int unsigned BWidth = 8,
+  parameter bit BSigned = 1'b1,
+  parameter int unsigned YWidth = 9
+) (
+  input  wire logic                    clk_i,
+  input  wire logic [Lanes*AWidth-1:0] a_i,
+  input  wire logic [Lanes*BWidth-1:0] b_i,
+  output logic [Lanes*YWidth-1:0]      y_o
+);
+
+  localparam int unsigned FullWidth = ((AWidth > BWidth) ? AWidth : BWidth) + 2;
+
+  logic [Lanes*YWidth-1:0] y_d, y_q;
+
+  function automatic logic [YWidth-1:0] sum(
+      logic [AWidth-1:0] a, logic [BWidth-1:0] b);
+    logic signed [FullWidth-1:0] wide_a, wide_b;
+    wide_a = FullWidth'(signed'({ASigned && a[AWidth-1], a}));
+    wide_b = FullWidth'(signed'({BSigned && b[BWidth-1], b}));
+    return YWidth'(wide_a + wide_b);
+  endfunction
+
+  always_comb begin
+    for (int unsigned k = 0; k < Lanes; k++) begin
+      y_d[k*YWidth+:YWidth] = sum(a_i[k*AWidth+:AWidth], b_i[k*BWidth+:BWidth]);
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    y_q <= y_d;
+  end
+
+  assign y_o = y_q;
+
+endmodule
+
+`default_nettype wire
