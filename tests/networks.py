@@ -311,7 +311,9 @@ def _head(spec: NetworkSpec, quantisers: _Quantisers, width: int) -> list[nn.Mod
     if spec.quant_select_bits:
         parts.append(
             qnn.QuantIdentity(
-                quantisers.act, bit_width=spec.quant_select_bits, return_quant_tensor=True
+                quantisers.act,
+                bit_width=spec.quant_select_bits,
+                return_quant_tensor=bool(spec.dense),
             )
         )
     for index, dense in enumerate(spec.dense):

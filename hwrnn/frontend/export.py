@@ -96,7 +96,7 @@ def _check_module(module: nn.Module) -> None:
     from torch import nn
 
     if not isinstance(module, nn.Module):
-        raise ExportFault("module", f"a {type(module).__name__} is no torch.nn.Module")
+        raise ExportFault("module", f"this is {type(module).__name__}, not a torch.nn.Module")
     layers = dict(module.named_modules())
     for name, layer in layers.items():
         place = f'module "{shorten(name, 60)}"' if name else "module"
@@ -224,6 +224,8 @@ def _to_onnx(module: nn.Module, example: Tensor) -> ModelProto:
     except Exception as fault:
         what = f"{type(fault).__name__}: {shorten(str(fault), 240)}"
         hint = "Brevitas exports networks of QuantIdentity, QuantLSTM, QuantLinear and QuantReLU"
+        if "nput scale required" in str(fault):
+            hint = "remove layers that forward never calls: Brevitas cannot scale their biases"
         raise ExportFault("module", f"Brevitas fails to export it: {what}", hint) from fault
     if not any(node.op_type == CELL_OP for node in model.graph.node):
         fact = "the exported graph holds no recurrent cell; Brevitas lost it on the way"

@@ -30,6 +30,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 from hwrnn.errors import ImportFault, shorten
 from hwrnn.frontend.gate_orders import QUANT_LSTM_CELL
 from hwrnn.frontend.lower_cells import (
+    CELL_INPUTS,
     FIRST_QUANTISER_INPUT,
     QONNX_DOMAIN,
     QUANTISERS,
@@ -81,19 +82,22 @@ def _parse(file: Path) -> ModelProto:
     if file.is_dir():
         raise ImportFault(str(file), "this is a folder", "name the .onnx file inside it")
     try:
-        model: ModelProto = onnx.load(file)
+        model: ModelProto = onnx.load(file, load_external_data=False)
     except FileNotFoundError as fault:
-        if not file.exists():
-            hint = "check the path; hwrnn.export(module, example_input, path) writes one"
-            raise ImportFault(str(file), "there is no such file", hint) from fault
-        fact = f"its external data is missing: {shorten(str(fault), 80)}"
-        raise ImportFault(str(file), fact, "keep the data file beside the model") from fault
+        hint = "check the path; hwrnn.export(module, example_input, path) writes one"
+        raise ImportFault(str(file), "there is no such file", hint) from fault
     except OSError as fault:
         raise ImportFault(str(file), f"cannot be read: {fault.strerror or fault}") from fault
-    except (DecodeError, onnx.checker.ValidationError) as fault:
+    except DecodeError as fault:
         raise _damaged(file) from fault
     if not model.ir_version or not model.opset_import or not model.graph.output:
         raise _damaged(file)
+    try:
+        onnx.load_external_data_for_model(model, str(file.parent))
+    except (OSError, ValueError, onnx.checker.ValidationError) as fault:
+        fact = "the external data of this model cannot be read"
+        hint = "keep its data file beside it, under the name it had when it was saved"
+        raise ImportFault(shorten(file.name, 48), fact, hint) from fault
     return model
 
 
@@ -174,6 +178,9 @@ class _Reader:
                 self._check_quantisers(body, constants)
 
     def _check_cell(self, node: NodeProto, constants: dict[str, TensorProto]) -> None:
+        if len(node.input) != CELL_INPUTS:
+            fact = f"a QuantLSTMCell has {CELL_INPUTS} inputs, this one has {len(node.input)}"
+            raise self._fault(node, fact, _EXPORT_HINT)
         for index, quantiser in enumerate(QUANTISERS):
             start = FIRST_QUANTISER_INPUT + 3 * index
             mode = str(quantiser_attributes(node, quantiser)["rounding_mode"])
