@@ -65,11 +65,11 @@ MAX_TABLE_BITS = 16
 MAX_INT_BITS = 62  # what int64 arithmetic holds
 
 
-def integerise(model: ModelProto, name: str) -> Graph:
+def integerise(model: ModelProto, name: str, example_steps: int | None = None) -> Graph:
     """The integer graph of a lowered model. Raises ImportFault naming the first node that has no
-    exact integer form."""
+    exact integer form. `example_steps`: T of the example with which the model was exported."""
     graph = model.graph
-    walker = Walker(name, Namer())
+    walker = Walker(name, Namer(), example_steps=example_steps)
     walker.read_constants(graph)
     walker.read_inputs(graph)
     for node in graph.node:
@@ -86,6 +86,7 @@ class Walker:
     file: str
     namer: Namer
     outer: Walker | None = None
+    example_steps: int | None = None
     symbols: dict[str, Symbol] = field(default_factory=dict)
     ops: list[AnyOp] = field(default_factory=list)
     quantisers: dict[str, Quantiser] = field(default_factory=dict)
@@ -95,9 +96,7 @@ class Walker:
     def read_constants(self, graph: GraphProto) -> None:
         """Every initialiser as a float constant."""
         for tensor in graph.initializer:
-            self.symbols[tensor.name] = FloatConst(
-                numpy_helper.to_array(tensor).astype(np.float64)
-            )
+            self.symbols[tensor.name] = FloatConst(numpy_helper.to_array(tensor).astype(np.float64))
 
     def read_inputs(self, graph: GraphProto) -> None:
         """Every graph input as real numbers with named axes."""
@@ -241,7 +240,9 @@ def quantiser_of(w: Walker, node: NodeProto) -> Quantiser:
     mode = known.get("rounding_mode", b"ROUND")
     name = mode.decode() if isinstance(mode, bytes) else str(mode)
     if name.upper() not in FROM_QONNX:
-        w.fault_at(node, f'has the unknown rounding mode "{name}"', f"known: {', '.join(FROM_QONNX)}")
+        w.fault_at(
+            node, f'has the unknown rounding mode "{name}"', f"known: {', '.join(FROM_QONNX)}"
+        )
     t = of_bits(
         int(bits.reshape(-1)[0]),
         signed=bool(int_attribute(node, "signed", 1)),
@@ -281,7 +282,7 @@ def quant_input(w: Walker, node: NodeProto, x: RawInput, q: Quantiser) -> None:
         v = Value(name=w.namer.fresh(x.name), type=q.type, size=x.size, sequence="T" in x.axes)
         found = Real(v, x.own, q.scale)
         w.symbols[name] = found
-        w.ops.append(Input(out=v, quantiser=q, axes=x.own))
+        w.ops.append(Input(out=v, quantiser=q, axes=x.own, example_steps=w.example_steps))
     w.symbols[node.output[0]] = replace(found, axes=x.axes)
 
 
@@ -473,7 +474,9 @@ def sum_of(w: Walker, node: NodeProto, a: Real, b: Real, kind: type[Add | Sub]) 
     w.emit(node, Real(out, a.axes, scale, offset), op)
 
 
-def common_scale(a: tuple[Fraction, ...], b: tuple[Fraction, ...], size: int) -> tuple[Fraction, ...]:
+def common_scale(
+    a: tuple[Fraction, ...], b: tuple[Fraction, ...], size: int
+) -> tuple[Fraction, ...]:
     """The greatest scale of which both are whole multiples, channel by channel."""
     if a == b:
         return a
@@ -510,7 +513,9 @@ def mul(w: Walker, node: NodeProto) -> None:
     if a.value.size != b.value.size:
         w.fault_at(node, f"multiplies {a.value.size} and {b.value.size} features")
     ends = [
-        p * q for p in (a.value.type.lo, a.value.type.hi) for q in (b.value.type.lo, b.value.type.hi)
+        p * q
+        for p in (a.value.type.lo, a.value.type.hi)
+        for q in (b.value.type.lo, b.value.type.hi)
     ]
     out = w.value(node, IntType(min(ends), max(ends)), a.value.size, a.value.sequence)
     scale = combined(a.scale, b.scale, out.size, times=True)
@@ -605,9 +610,7 @@ def gather(w: Walker, node: NodeProto) -> None:
     step(w, node, x, axis, int(index.reshape(-1)[0]), axes)
 
 
-def step(
-    w: Walker, node: NodeProto, x: Real, axis: int, index: int, axes: tuple[str, ...]
-) -> None:
+def step(w: Walker, node: NodeProto, x: Real, axis: int, index: int, axes: tuple[str, ...]) -> None:
     """One step of a sequence: index 0 or -1, whatever the number of steps."""
     if x.axes[axis] != "T":
         w.fault_at(node, f"selects along the {AXIS_NAMES[x.axes[axis]]}", "select a time step")
@@ -636,7 +639,9 @@ def slice_node(w: Walker, node: NodeProto) -> None:
     axes = w.integers(node, 3) if len(node.input) > 3 else list(range(len(starts)))
     steps = w.integers(node, 4) if len(node.input) > 4 else [1] * len(starts)
     moves = [
-        m for m in zip(starts, ends, axes, steps, strict=True) if (m[0], m[3]) != (0, 1) or m[1] < BIG
+        m
+        for m in zip(starts, ends, axes, steps, strict=True)
+        if (m[0], m[3]) != (0, 1) or m[1] < BIG
     ]
     if not moves:
         w.symbols[node.output[0]] = x
@@ -740,8 +745,11 @@ def scan(w: Walker, node: NodeProto) -> None:
         for k, s in enumerate(states)
     )
     outs = scan_outputs(w, node, made, n_states, xs[0].axes)
-    ports = tuple(inner_port.value for inner_port in (inner.symbols[p.name] for p in
-                  body.input[n_states:]) if isinstance(inner_port, Real))
+    ports = tuple(
+        inner_port.value
+        for inner_port in (inner.symbols[p.name] for p in body.input[n_states:])
+        if isinstance(inner_port, Real)
+    )
     w.ops.append(
         Scan(
             xs=tuple(x.value.name for x in xs),
@@ -839,9 +847,7 @@ def scan_outputs(
     return outs
 
 
-def scan_output(
-    w: Walker, wish: str, real: Real, axes: tuple[str, ...]
-) -> tuple[ScanOutput, Real]:
+def scan_output(w: Walker, wish: str, real: Real, axes: tuple[str, ...]) -> tuple[ScanOutput, Real]:
     """The sequence of a body value."""
     v = replace(real.value, name=w.namer.fresh(wish), sequence=True)
     return ScanOutput(out=v, body_value=real.value.name), replace(real, value=v, axes=axes)
@@ -896,4 +902,3 @@ UNSUPPORTED = {
     "LayerNormalization": "it has no exact integer form; train without it",
     "Div": "multiply by a constant, or quantise",
 }
-

@@ -48,10 +48,15 @@ class Op:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input(Op):
-    """A vector that comes from the host, already quantised by `quantiser`."""
+    """A vector that comes from the host, already quantised by `quantiser`.
+
+    `axes` is the order in which the model takes them. `example_steps` is the number of steps of
+    the example with which the model was exported: a hint, not a property of the graph.
+    """
 
     quantiser: Quantiser
     axes: tuple[str, ...]
+    example_steps: int | None = None
 
     def operands(self) -> tuple[str, ...]:
         return ()

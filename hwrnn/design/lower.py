@@ -1,0 +1,359 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From the integer graph to kernels joined by streams."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from hwrnn.board import Board
+from hwrnn.design.cell import ELEMENTWISE, compile_cell, place
+from hwrnn.design.design import (
+    AxisIn,
+    AxisOut,
+    Concat,
+    Datapath,
+    Design,
+    Dwc,
+    Engine,
+    Fork,
+    Kernel,
+    Map,
+    Reverse,
+    SelectStep,
+    Stream,
+)
+from hwrnn.design.folding import Fold, FoldingSpec, LayerShape, resolve
+from hwrnn.errors import DesignError
+from hwrnn.ir import (
+    AnyOp,
+    Body,
+    Flatten,
+    Graph,
+    Input,
+    MatVec,
+    Output,
+    Scan,
+    Select,
+    Step,
+    Value,
+)
+from hwrnn.ir import Concat as ConcatOp
+from hwrnn.ir import Reverse as ReverseOp
+from hwrnn.ir.text import model_hash
+
+
+def build_design(
+    graph: Graph, board: Board, folding: FoldingSpec = None, max_steps: int | None = None
+) -> Design:
+    """The design of a graph for a board. Raises DesignError naming what does not fit."""
+    check_ports(graph)
+    folds = resolve(folding, layers(graph))
+    needs_bound = any(isinstance(op, ReverseOp) for op in graph.ops)
+    bound = (max_steps or graph.inputs[0].example_steps) if needs_bound else None
+    if needs_bound and bound is None:
+        raise DesignError(
+            "max_steps",
+            "is needed: a reversed direction buffers a whole sequence",
+            "pass max_steps=, the longest sequence that the hardware has to take",
+        )
+    builder = Builder(graph, folds, bound)
+    builder.run()
+    return Design(
+        name=graph.name,
+        board=board,
+        graph=graph,
+        kernels=tuple(builder.kernels),
+        model_hash=model_hash(graph),
+        max_steps=bound,
+    )
+
+
+def check_ports(graph: Graph) -> None:
+    """Hardware has one input and one output stream."""
+    for what, found in (("inputs", graph.inputs), ("outputs", graph.outputs)):
+        if len(found) != 1:
+            raise DesignError(graph.name, f"has {len(found)} {what}; hardware has one for now")
+
+
+def layers(graph: Graph) -> tuple[LayerShape, ...]:
+    """The layers that have a folding, in the order of the data."""
+    found = []
+    scope = graph.scope()
+    for op in graph.ops:
+        if isinstance(op, Scan):
+            units = op.body.ops[-1].out.size
+            columns = max(op.body.inputs[0].size, units if op.body.states else 0)
+            found.append(LayerShape(name=op.out.name, units=units, columns=columns))
+        elif isinstance(op, MatVec):
+            columns = scope[op.x].size
+            made_by = {v.name: o for o in graph.ops for v in o.outputs()}
+            source = made_by[op.x]
+            if isinstance(source, Flatten):
+                columns = scope[source.x].size
+            found.append(LayerShape(name=op.out.name, units=op.out.size, columns=columns))
+    return tuple(found)
+
+
+@dataclass
+class Builder:
+    """Walks the graph in order; every value becomes a stream when its op has been met."""
+
+    graph: Graph
+    folds: Mapping[str, Fold]
+    max_steps: int | None
+    kernels: list[Kernel] = field(default_factory=list)
+    streams: dict[str, list[Stream]] = field(default_factory=dict)
+    users: dict[str, list[AnyOp]] = field(default_factory=dict)
+    fused: set[str] = field(default_factory=set)
+    names: Counter[str] = field(default_factory=Counter)
+
+    def run(self) -> None:
+        """Make all kernels."""
+        for op in self.graph.ops:
+            for name in op.operands():
+                self.users.setdefault(name, []).append(op)
+        for op in self.graph.ops:
+            if op.out.name not in self.fused:
+                self.visit(op)
+
+    def visit(self, op: AnyOp) -> None:
+        """The kernels of one op."""
+        match op:
+            case Input():
+                self.read_port(op)
+            case Scan():
+                self.scan(op)
+            case MatVec():
+                body = Body(inputs=(self.as_vector(op.x),), states=(), ops=(vector(op),))
+                self.engine(op.out.name, op.x, body, op.out)
+            case ConcatOp():
+                self.concat(op)
+            case ReverseOp():
+                self.reverse(op)
+            case Select():
+                self.select(op)
+            case Flatten():
+                x = self.take(op.x, self.wanted(op.out))
+                self.give(op.out, replace(x, segments=x.segments * op.steps))
+            case Output():
+                x = self.contiguous(self.streams[op.x].pop())
+                self.kernels.append(AxisOut(name=op.out.name, x=x))
+            case _ if isinstance(op, ELEMENTWISE) and len(op.operands()) == 1:
+                self.map(op)
+            case _:
+                raise DesignError(
+                    f"%{op.out.name}",
+                    f"a {type(op).__name__} between layers has no hardware yet",
+                    "quantise and concatenate, or leave it out",
+                )
+
+    # -- streams -------------------------------------------------------------------------------
+
+    def name(self, wish: str) -> str:
+        """A kernel or stream name that is not taken."""
+        self.names[wish] += 1
+        return wish if self.names[wish] == 1 else f"{wish}n{self.names[wish]}"
+
+    def give(self, value: Value, stream: Stream) -> None:
+        """Make a stream the value; copies for all who read it."""
+        users = self.users.get(value.name, [])
+        if len(users) == 1:
+            self.streams[value.name] = [stream]
+            return
+        beside = any(isinstance(u, ReverseOp) for u in users)
+        outs = []
+        for user in users:
+            room = self.whole_sequence(stream) if beside and not isinstance(user, ReverseOp) else 0
+            outs.append(replace(stream, name=self.name(f"{stream.name}_to"), depth=2 + room))
+        self.kernels.append(Fork(name=self.name(f"{value.name}_fork"), x=stream, outs=tuple(outs)))
+        self.streams[value.name] = outs[::-1]
+
+    def whole_sequence(self, stream: Stream) -> int:
+        """Beats of the longest sequence: what a branch beside a Reverse has to hold."""
+        return (self.max_steps or 0) * stream.beats
+
+    def beside_reverse(self, value: Value) -> bool:
+        """True when a value is concatenated with a reversed sequence, for which it has to wait."""
+        made_by = {v.name: op for op in self.graph.ops for v in op.outputs()}
+        return value.sequence and any(
+            isinstance(user, ConcatOp) and any(isinstance(made_by[x], ReverseOp) for x in user.xs)
+            for user in self.users.get(value.name, ())
+        )
+
+    def take(self, value: str, lanes: int) -> Stream:
+        """The value's stream with beats of `lanes`, through a width converter if need be."""
+        x = self.streams[value].pop()
+        if x.lanes == lanes:
+            return x
+        out = replace(x, name=self.name(f"{value}_beats"), lanes=lanes, depth=2)
+        self.kernels.append(Dwc(name=self.name(f"{value}_dwc"), x=x, out=out))
+        return out
+
+    def contiguous(self, x: Stream) -> Stream:
+        """The stream as a port shows it: beats without holes but in the last."""
+        if all(s % x.lanes == 0 for s in x.segments[:-1]):
+            return replace(x, segments=(x.features,))
+        out = replace(x, name=self.name(f"{x.name}_port"), segments=(x.features,), depth=2)
+        self.kernels.append(Dwc(name=self.name(f"{x.name}_dwc"), x=x, out=out))
+        return out
+
+    def wanted(self, value: Value) -> int:
+        """The lanes that the first reader of a value works with."""
+        reader = self.users[value.name][0]
+        if isinstance(reader, Scan | MatVec):
+            return self.folds[reader.out.name].simd
+        if isinstance(reader, Output):
+            return min(value.size, 8)
+        return min(self.wanted(reader.out), value.size)
+
+    def as_vector(self, name: str) -> Value:
+        """A value as a body reads it."""
+        return replace(self.graph.scope()[name], sequence=False)
+
+    # -- kernels -------------------------------------------------------------------------------
+
+    def read_port(self, op: Input) -> None:
+        """The input shell."""
+        lanes = self.wanted(op.out)
+        out = Stream(name=self.name(op.out.name), type=op.out.type, segments=(op.out.size,), lanes=lanes)
+        fixed = {f.steps for f in self.graph.ops if isinstance(f, Flatten)}
+        if len(fixed) > 1:
+            raise DesignError(self.graph.name, "flattens sequences of two different lengths")
+        self.kernels.append(
+            AxisIn(
+                name=op.out.name,
+                out=out,
+                fixed_steps=fixed.pop() if fixed else None,
+                max_steps=self.max_steps,
+            )
+        )
+        self.give(op.out, out)
+
+    def scan(self, op: Scan) -> None:
+        """A recurrent layer; if only one of its steps is read, it gives only that."""
+        if len(op.xs) != 1 or len(op.outs) != 1:
+            raise DesignError(
+                f"layer {op.out.name}",
+                f"reads {len(op.xs)} sequences and gives {len(op.outs)}; hardware has one of each",
+                "return only the output sequence of the layer",
+            )
+        readers = self.users[op.out.name]
+        picks = {r.step for r in readers if isinstance(r, Select)}
+        alone = len(readers) == 1 and len(picks) == 1
+        out = readers[0].out if alone else op.out
+        if alone:
+            self.fused.add(out.name)
+        self.engine(
+            op.out.name, op.xs[0], op.body, out, op.outs[0].body_value, picks.pop() if alone else None
+        )
+
+    def engine(
+        self,
+        name: str,
+        source: str,
+        body: Body,
+        out: Value,
+        result: str | None = None,
+        emit: Step | None = None,
+    ) -> None:
+        """An engine, with the element-wise ops behind it that only it feeds."""
+        fold = self.folds[name]
+        x = self.take(source, fold.simd)
+        tail, out = self.tail(out)
+        start = result or name
+        if tail and result is not None:  # the body's own name for the value
+            tail = [rename_first(tail[0], start), *tail[1:]]
+        ops = (*body.ops, *(vector(t) for t in tail))
+        end = tail[-1].out.name if tail else start
+        cell = compile_cell(name, replace(body, ops=ops), fold.pe, end)
+        kernel = Engine(
+            name=self.name(name),
+            x=x,
+            out=Stream(
+                name=self.name(out.name), type=out.type, segments=(out.size,), lanes=fold.pe
+            ),
+            pe=fold.pe,
+            simd=fold.simd,
+            gates=cell.gates,
+            states=cell.states,
+            datapath=cell.datapath,
+            result=end,
+            emit=emit,
+        )
+        room = self.whole_sequence(kernel.out) if self.beside_reverse(out) else kernel.groups
+        depth = kernel.out_latency + room + 2
+        kernel = replace(kernel, out=replace(kernel.out, depth=depth))
+        self.kernels.append(kernel)
+        self.give(out, kernel.out)
+
+    def tail(self, value: Value) -> tuple[list[AnyOp], Value]:
+        """The chain of one-operand element-wise ops behind a value that nobody else reads."""
+        found: list[AnyOp] = []
+        while len(self.users.get(value.name, ())) == 1:
+            op = self.users[value.name][0]
+            if not isinstance(op, ELEMENTWISE) or len(op.operands()) != 1:
+                break
+            found.append(op)
+            self.fused.add(op.out.name)
+            value = op.out
+        return found, value
+
+    def map(self, op: AnyOp) -> None:
+        """Element-wise ops on a stream."""
+        x = self.streams[op.operands()[0]].pop()
+        tail, out = self.tail(op.out)
+        ops = [vector(o) for o in (op, *tail)]
+        port = self.as_vector(op.operands()[0])
+        if len(x.segments) > 1:
+            x = self.contiguous(x)
+        path = Datapath(
+            lanes=x.lanes, units=out.size, ports=(port,), ops=tuple(place(ops, (port,), ()))
+        )
+        stream = replace(x, name=self.name(out.name), type=out.type)
+        kernel = Map(
+            name=self.name(f"{out.name}_map"), x=x, out=stream, datapath=path, result=out.name
+        )
+        kernel = replace(kernel, out=replace(stream, depth=kernel.out_latency + 2))
+        self.kernels.append(kernel)
+        self.give(out, kernel.out)
+
+    def concat(self, op: ConcatOp) -> None:
+        """Vectors one after the other."""
+        lanes = self.wanted(op.out)
+        xs = [self.take(x, lanes) for x in op.xs]
+        segments = tuple(s for x in xs for s in x.segments)
+        out = Stream(name=self.name(op.out.name), type=op.out.type, segments=segments, lanes=lanes)
+        self.kernels.append(Concat(name=self.name(f"{op.out.name}_join"), xs=tuple(xs), out=out))
+        self.give(op.out, out)
+
+    def reverse(self, op: ReverseOp) -> None:
+        """A whole sequence, held and given back to front."""
+        assert self.max_steps is not None
+        x = self.streams[op.x].pop()
+        out = replace(x, name=self.name(op.out.name), depth=3)
+        self.kernels.append(
+            Reverse(name=self.name(f"{op.out.name}_flip"), x=x, out=out, max_steps=self.max_steps)
+        )
+        self.give(op.out, out)
+
+    def select(self, op: Select) -> None:
+        """One step of a sequence of which other steps are read too."""
+        x = self.streams[op.x].pop()
+        out = replace(x, name=self.name(op.out.name), depth=2)
+        self.kernels.append(
+            SelectStep(name=self.name(f"{op.out.name}_pick"), x=x, out=out, step=op.step)
+        )
+        self.give(op.out, out)
+
+
+def vector(op: AnyOp) -> AnyOp:
+    """The op as part of a step."""
+    assert not isinstance(op, Scan)
+    return replace(op, out=replace(op.out, sequence=False))
+
+
+def rename_first(op: AnyOp, name: str) -> AnyOp:
+    """The op reading another value."""
+    return replace(op, x=name)  # type: ignore[call-arg,type-var]
