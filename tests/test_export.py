@@ -24,6 +24,7 @@ qnn = pytest.importorskip("brevitas.nn")
 import networks  # noqa: E402 - only with torch
 
 from hwrnn.frontend.export import export  # noqa: E402
+from hwrnn.frontend.lower_cells import example_steps  # noqa: E402
 from hwrnn.frontend.read import lower, read_model  # noqa: E402
 from hwrnn.sim.reference import run_reference  # noqa: E402
 
@@ -68,6 +69,7 @@ def test_the_file_is_readable_everywhere_and_fixes_neither_batch_nor_steps(tmp_p
     assert [port.name for port in model.graph.output] == ["y"]
     dims = model.graph.input[0].type.tensor_type.shape.dim
     assert [dim.dim_param or dim.dim_value for dim in dims] == ["batch", "steps", 3]
+    assert example_steps(model) == 5
     assert any(node.op_type == "QuantLSTMCell" for node in model.graph.node)
     assert [entry.name for entry in tmp_path.iterdir()] == ["m.onnx"]
 

@@ -13,7 +13,12 @@ import pytest
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from hwrnn.errors import ImportFault
-from hwrnn.frontend.lower_cells import FIRST_QUANTISER_INPUT, QONNX_DOMAIN, QUANTISERS
+from hwrnn.frontend.lower_cells import (
+    FIRST_QUANTISER_INPUT,
+    QONNX_DOMAIN,
+    QUANTISERS,
+    example_steps,
+)
 from hwrnn.frontend.read import lower, read_model
 
 Change = Callable[[onnx.ModelProto], object]
@@ -111,6 +116,20 @@ def test_the_good_model_is_good_and_quick(tmp_path: Path) -> None:
     assert time.perf_counter() - start < 0.5
     assert [entry.op_type for entry in lowered.graph.node].count("Scan") == 1
     onnx.checker.check_model(lowered.model)
+
+
+def test_the_examples_steps_are_kept_aside(tmp_path: Path) -> None:
+    """A file of Brevitas' own exporter has the example's shape in its input."""
+    model = good_model()
+    for dim, size in zip(model.graph.input[0].type.tensor_type.shape.dim, (5, 7), strict=False):
+        dim.dim_value = size
+    onnx.save(model, tmp_path / "model.onnx")
+    lowered = lower(read_model(tmp_path / "model.onnx")).model
+    dims = lowered.graph.input[0].type.tensor_type.shape.dim
+    assert [dim.dim_param for dim in dims[:2]] == ["batch", "steps"]
+    assert example_steps(lowered) == 7
+    lowered.metadata_props[0].value = "seven"
+    assert example_steps(lowered) is None
 
 
 def test_tidying_leaves_the_meaning(tmp_path: Path) -> None:

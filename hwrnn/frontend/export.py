@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from onnx import GraphProto, ModelProto
+from onnx import ModelProto
 
 from hwrnn.errors import ExportFault, OutputError, ToolError, shorten
 from hwrnn.frontend.gate_orders import QUANT_LSTM_CELL
-from hwrnn.frontend.lower_cells import CELL_OP, QUANTISERS, attribute
+from hwrnn.frontend.lower_cells import CELL_OP, QUANTISERS, free_batch_and_steps
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -236,13 +236,7 @@ def _to_onnx(module: nn.Module, example: Tensor) -> ModelProto:
 def _tidy(model: ModelProto) -> None:
     """A version that every engine reads, and free batch and steps at the input."""
     model.ir_version = min(model.ir_version, MAX_IR_VERSION)
-    graph: GraphProto = model.graph
-    cell = next(node for node in graph.node if node.op_type == CELL_OP)
-    order = ("batch", "steps") if attribute(cell, "batch_first", 0) else ("steps", "batch")
-    shape = graph.input[0].type.tensor_type.shape
-    if len(shape.dim) == 3:
-        for dim, name in zip(shape.dim, order, strict=False):
-            dim.dim_param = name
+    free_batch_and_steps(model)
 
 
 def _check_place(target: Path) -> None:

@@ -52,8 +52,9 @@ and then
     C/y_t       = Identity(C/h_next)
 An unquantised operand of such a Quant is called like its result with `/raw` behind it.
 
-On graph inputs of rank 3 batch and steps become the symbolic dimensions `batch` and `steps`;
-stale `value_info` is dropped.
+On graph inputs of rank 3 batch and steps become the symbolic dimensions `batch` and `steps`; a
+number that stood there for the steps is kept in the model's metadata, `hwrnn.example_steps`.
+Stale `value_info` is dropped.
 """
 
 from __future__ import annotations
@@ -66,6 +67,7 @@ import numpy as np
 from onnx import (
     AttributeProto,
     GraphProto,
+    ModelProto,
     NodeProto,
     TensorProto,
     ValueInfoProto,
@@ -80,6 +82,7 @@ from hwrnn.frontend.gate_orders import QUANT_LSTM_CELL
 
 Attribute = int | str | list[int]
 
+EXAMPLE_STEPS = "hwrnn.example_steps"
 QONNX_DOMAIN = "qonnx.custom_op.general"
 CELL_OP = "QuantLSTMCell"
 QUANTISERS = (
@@ -150,6 +153,8 @@ class LowerRecurrentCells(Transformation):  # type: ignore[misc]
         cells = [node for node in graph.node if is_cell(node)]
         if not cells:
             return model, False
+        free_batch_and_steps(model.model)
+        del graph.value_info[:]
         constants = {entry.name: entry for entry in graph.initializer}
         names = _distinct_names(cells)
         lowered: list[NodeProto] = []
@@ -162,7 +167,6 @@ class LowerRecurrentCells(Transformation):  # type: ignore[misc]
         del graph.node[:]
         graph.node.extend(kept)
         _drop_unused_constants(graph)
-        _free_batch_and_steps(graph, bool(attribute(cells[0], "batch_first", 0)))
         return model, False
 
 
@@ -198,20 +202,35 @@ def _captured(node: NodeProto) -> set[str]:
     return inner | {entry.name for body in bodies for entry in body.output}
 
 
-def _free_batch_and_steps(graph: GraphProto, batch_first: bool) -> None:
-    """The example's batch and T are no property of the graph: make them symbolic at the ports."""
-    del graph.value_info[:]
+def free_batch_and_steps(model: ModelProto) -> None:
+    """The example's batch and T are no property of the graph: make them symbolic at the ports.
+
+    T is remembered in the model's metadata, for those who want it: see `example_steps`.
+    """
+    graph = model.graph
+    cells = [node for node in graph.node if is_cell(node)]
+    batch_first = bool(cells) and bool(attribute(cells[0], "batch_first", 0))
     order = ("batch", "steps") if batch_first else ("steps", "batch")
     constants = {entry.name for entry in graph.initializer}
     for port in graph.input:
         shape = port.type.tensor_type.shape
         if port.name not in constants and len(shape.dim) == 3:
             for dim, name in zip(shape.dim, order, strict=False):
+                if name == "steps" and dim.dim_value > 0 and example_steps(model) is None:
+                    model.metadata_props.add(key=EXAMPLE_STEPS, value=str(dim.dim_value))
                 dim.dim_param = name
     for port in graph.output:
         for index, dim in enumerate(list(port.type.tensor_type.shape.dim)[:-1]):
             if not dim.dim_param:
                 dim.dim_param = f"{port.name}_dim_{index}"
+
+
+def example_steps(model: ModelProto) -> int | None:
+    """T of the example with which the model was exported; None if the file does not say."""
+    for entry in model.metadata_props:
+        if entry.key == EXAMPLE_STEPS and re.fullmatch(r"[1-9][0-9]{0,8}", entry.value):
+            return int(entry.value)
+    return None
 
 
 @dataclass
