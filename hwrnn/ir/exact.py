@@ -58,12 +58,12 @@ def _round_floats(v: Floats, rounding: Rounding) -> Floats:
 
 
 def to_float32(q: Ints, scale: Rationals, offset: Rationals) -> NDArray[np.float32]:
-    """scale * q + offset along the last axis, each rounded once to float32."""
+    """Real values, scale * q + offset along the last axis, each rounded once to float32."""
     s, o = (np.array([float(v) for v in values]) for values in (scale, offset))
     near = q * s + o
     slack = 2.0**-50 * (np.abs(q * s) + np.abs(o))
     low, high = (near - slack).astype(np.float32), (near + slack).astype(np.float32)
-    out = low.copy()
+    out: NDArray[np.float32] = low.copy()
     for at in np.argwhere(low != high):
         index = tuple(at)
         channel = int(at[-1])
@@ -78,4 +78,5 @@ def nearest_float32(v: Fraction) -> np.float32:
     ring = [np.nextafter(guess, np.float32(side)) for side in (-np.inf, np.inf)]
     around = [f for f in (guess, *ring) if np.isfinite(f)]
     even = [(abs(Fraction(float(f)) - v), int(f.view(np.uint32)) & 1, f) for f in around]
-    return min(even, key=lambda e: e[:2])[2]
+    nearest: np.float32 = min(even, key=lambda e: e[:2])[2]
+    return nearest

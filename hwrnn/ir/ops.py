@@ -108,7 +108,7 @@ class MatVec(Op):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Pair(Op):
-    """An element-wise op of two vectors; a vector of one element stands for any number."""
+    """An element-wise op of two vectors of one size."""
 
     a: str
     b: str

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What stands between real numbers and the integer graph: quantiser at the door, grid at the exit."""
+"""Between real numbers and the integer graph: a quantiser at the door, a grid at the exit."""
 
 from __future__ import annotations
 

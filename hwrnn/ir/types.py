@@ -59,7 +59,8 @@ class IntType:
 
 def of_bits(bits: int, *, signed: bool, narrow: bool = False) -> IntType:
     """The range of a QONNX quantiser of `bits` bits; `narrow` drops the lowest code of a signed
-    range and the highest of an unsigned one, as QONNX does."""
+    range and the highest of an unsigned one, as QONNX does.
+    """
     if signed:
         return IntType(-(2 ** (bits - 1)) + int(narrow), 2 ** (bits - 1) - 1)
     return IntType(0, 2**bits - 1 - int(narrow))
