@@ -49,7 +49,7 @@ def compile_cell(name: str, body: Body, pe: int, result: str) -> Cell:
     x = body.inputs[0]
     products, rest = split(name, body)
     read = Counter(n for op in rest for n in op.operands())
-    read.update([result], (s.next for s in body.states))
+    read.update([result, *(s.next for s in body.states)])
     gates = tuple(
         gate(name, made, x, body.states) for made in products.values() if read[made.out.name]
     )

@@ -107,7 +107,8 @@ class Builder:
     streams: dict[str, list[Stream]] = field(default_factory=dict)
     users: dict[str, list[AnyOp]] = field(default_factory=dict)
     fused: set[str] = field(default_factory=set)
-    names: Counter[str] = field(default_factory=Counter)
+    kernel_names: Counter[str] = field(default_factory=Counter)
+    stream_names: Counter[str] = field(default_factory=Counter)
 
     def run(self) -> None:
         """Make all kernels."""
@@ -152,9 +153,12 @@ class Builder:
     # -- streams -------------------------------------------------------------------------------
 
     def name(self, wish: str) -> str:
-        """A kernel or stream name that is not taken."""
-        self.names[wish] += 1
-        return wish if self.names[wish] == 1 else f"{wish}n{self.names[wish]}"
+        """A stream name that is not taken."""
+        return numbered(self.stream_names, wish)
+
+    def kernel_name(self, wish: str) -> str:
+        """A kernel name that is not taken."""
+        return numbered(self.kernel_names, wish)
 
     def give(self, value: Value, stream: Stream) -> None:
         """Make a stream the value; copies for all who read it."""
@@ -167,7 +171,7 @@ class Builder:
         for user in users:
             room = self.whole_sequence(stream) if beside and not isinstance(user, ReverseOp) else 0
             outs.append(replace(stream, name=self.name(f"{stream.name}_to"), depth=2 + room))
-        self.kernels.append(Fork(name=self.name(f"{value.name}_fork"), x=stream, outs=tuple(outs)))
+        self.kernels.append(Fork(name=self.kernel_name(f"{value.name}_fork"), x=stream, outs=tuple(outs)))
         self.streams[value.name] = outs[::-1]
 
     def whole_sequence(self, stream: Stream) -> int:
@@ -188,7 +192,7 @@ class Builder:
         if x.lanes == lanes:
             return x
         out = replace(x, name=self.name(f"{value}_beats"), lanes=lanes, depth=2)
-        self.kernels.append(Dwc(name=self.name(f"{value}_dwc"), x=x, out=out))
+        self.kernels.append(Dwc(name=self.kernel_name(f"{value}_dwc"), x=x, out=out))
         return out
 
     def contiguous(self, x: Stream) -> Stream:
@@ -196,7 +200,7 @@ class Builder:
         if all(s % x.lanes == 0 for s in x.segments[:-1]):
             return replace(x, segments=(x.features,))
         out = replace(x, name=self.name(f"{x.name}_port"), segments=(x.features,), depth=2)
-        self.kernels.append(Dwc(name=self.name(f"{x.name}_dwc"), x=x, out=out))
+        self.kernels.append(Dwc(name=self.kernel_name(f"{x.name}_dwc"), x=x, out=out))
         return out
 
     def wanted(self, value: Value) -> int:
@@ -269,7 +273,7 @@ class Builder:
         end = tail[-1].out.name if tail else start
         cell = compile_cell(name, replace(body, ops=ops), fold.pe, end)
         kernel = Engine(
-            name=self.name(name),
+            name=self.kernel_name(name),
             x=x,
             out=Stream(
                 name=self.name(out.name), type=out.type, segments=(out.size,), lanes=fold.pe
@@ -313,7 +317,7 @@ class Builder:
         )
         stream = replace(x, name=self.name(out.name), type=out.type)
         kernel = Map(
-            name=self.name(f"{out.name}_map"), x=x, out=stream, datapath=path, result=out.name
+            name=self.kernel_name(f"{out.name}_map"), x=x, out=stream, datapath=path, result=out.name
         )
         kernel = replace(kernel, out=replace(stream, depth=kernel.out_latency + 2))
         self.kernels.append(kernel)
@@ -325,7 +329,7 @@ class Builder:
         xs = [self.take(x, lanes) for x in op.xs]
         segments = tuple(s for x in xs for s in x.segments)
         out = Stream(name=self.name(op.out.name), type=op.out.type, segments=segments, lanes=lanes)
-        self.kernels.append(Concat(name=self.name(f"{op.out.name}_join"), xs=tuple(xs), out=out))
+        self.kernels.append(Concat(name=self.kernel_name(f"{op.out.name}_join"), xs=tuple(xs), out=out))
         self.give(op.out, out)
 
     def reverse(self, op: ReverseOp) -> None:
@@ -334,7 +338,7 @@ class Builder:
         x = self.streams[op.x].pop()
         out = replace(x, name=self.name(op.out.name), depth=3)
         self.kernels.append(
-            Reverse(name=self.name(f"{op.out.name}_flip"), x=x, out=out, max_steps=self.max_steps)
+            Reverse(name=self.kernel_name(f"{op.out.name}_flip"), x=x, out=out, max_steps=self.max_steps)
         )
         self.give(op.out, out)
 
@@ -343,9 +347,15 @@ class Builder:
         x = self.streams[op.x].pop()
         out = replace(x, name=self.name(op.out.name), depth=2)
         self.kernels.append(
-            SelectStep(name=self.name(f"{op.out.name}_pick"), x=x, out=out, step=op.step)
+            SelectStep(name=self.kernel_name(f"{op.out.name}_pick"), x=x, out=out, step=op.step)
         )
         self.give(op.out, out)
+
+
+def numbered(taken: Counter[str], wish: str) -> str:
+    """The wish, with a number behind it from the second time on."""
+    taken[wish] += 1
+    return wish if taken[wish] == 1 else f"{wish}n{taken[wish]}"
 
 
 def vector(op: AnyOp) -> AnyOp:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from hwrnn.errors import VerifyError
 from hwrnn.ir.ops import AnyOp, Input, Output, Scan
@@ -48,10 +48,20 @@ class Body:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Graph:
-    """A network on integers. `name` is an identifier; `ops` are in an order of computation."""
+    """A network on integers. `name` is an identifier; `ops` are in an order of computation.
+
+    `lowered` is the QONNX model from which it came, its cells as Scans: what an independent
+    engine runs. It is no part of the graph's identity.
+    """
 
     name: str
     ops: tuple[AnyOp, ...]
+    lowered: bytes | None = field(default=None, compare=False, repr=False)
+
+    def __str__(self) -> str:
+        from hwrnn.ir.printer import print_graph  # which needs Graph
+
+        return print_graph(self, elide=True)
 
     @property
     def inputs(self) -> tuple[Input, ...]:
@@ -93,12 +103,13 @@ def rewrite_ops(
     """`ops` with `change` applied to those of `kind`, at every depth."""
     scope = dict(ports)
     done: list[AnyOp] = []
-    for op in ops:
-        if isinstance(op, Scan):
-            body = op.body
+    for old in ops:
+        op = old
+        if isinstance(old, Scan):
+            body = old.body
             inner = {v.name: v for v in [*body.inputs, *(s.value for s in body.states)]}
             new_ops = rewrite_ops(body.ops, kind, change, inner)
-            op = replace(op, body=replace(body, ops=new_ops))
+            op = replace(old, body=replace(body, ops=new_ops))
         made = change(op, scope) if isinstance(op, kind) else op
         for new in made if isinstance(made, tuple) else (made,):
             done.append(new)
@@ -122,7 +133,8 @@ def verify_ops(ops: tuple[AnyOp, ...], ports: list[Value]) -> dict[str, Value]:
     for op in ops:
         for name in op.operands():
             if name not in scope:
-                raise VerifyError(f"%{op.out.name}", f"reads %{name}, which nothing before it makes")
+                fact = f"reads %{name}, which nothing before it makes"
+                raise VerifyError(f"%{op.out.name}", fact)
         op.verify(scope)
         for v in op.outputs():
             define(v, scope)

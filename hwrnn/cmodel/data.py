@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Arrays at the door: the caller's axes and real numbers to (steps, batch, features) integers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hwrnn.errors import DataError
+from hwrnn.ir import Flatten, Graph, Input, Output
+from hwrnn.ir.exact import quantise, to_float32
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Integers of a batch, (steps, batch, features), and how many steps of each sequence count."""
+
+    q: Ints
+    lengths: tuple[int, ...]
+
+    def sequences(self) -> list[Ints]:
+        """Each sequence by itself, (steps, features)."""
+        return [self.q[:n, b] for b, n in enumerate(self.lengths)]
+
+    def groups(self) -> dict[int, list[int]]:
+        """The sequences of each length."""
+        found: dict[int, list[int]] = {}
+        for b, n in enumerate(self.lengths):
+            found.setdefault(n, []).append(b)
+        return found
+
+
+def take_batch(graph: Graph, x: ArrayLike, lengths: Sequence[int] | None = None) -> Batch:
+    """Check an input array in the model's own axes, quantise it if it is floating.
+
+    Raises DataError for a wrong rank, number of features, type, range, NaN or length.
+    """
+    port = graph.inputs[0]
+    place = f'input "{port.out.name}"'
+    array = np.asarray(x)
+    check_shape(place, array, port)
+    canonical = array.transpose([port.axes.index(a) for a in ("T", "B", "F")])
+    return Batch(to_integers(place, canonical, port), check_lengths(graph, canonical, lengths))
+
+
+def check_shape(place: str, array: NDArray[np.generic], port: Input) -> None:
+    """Rank, features and at least one step and sequence."""
+    want = ", ".join({"B": "batch", "T": "steps", "F": str(port.out.size)}[a] for a in port.axes)
+    if array.ndim != 3:
+        raise DataError(place, f"has {array.ndim} dimensions", f"pass an array of shape ({want})")
+    if array.shape[port.axes.index("F")] != port.out.size:
+        raise DataError(place, f"has the shape {array.shape}", f"pass an array of shape ({want})")
+    if 0 in array.shape:
+        raise DataError(place, f"is empty: its shape is {array.shape}", "pass at least one step")
+
+
+def to_integers(place: str, array: NDArray[np.generic], port: Input) -> Ints:
+    """Real numbers through the first quantiser; integers as they are, if they are in range."""
+    t = port.out.type
+    if array.dtype.kind in "iu":
+        low, high = int(array.min()), int(array.max())
+        if low < t.lo or high > t.hi:
+            worst = low if low < t.lo else high
+            raise DataError(
+                place,
+                f"holds the integer {worst}; the quantised input has the range {t}",
+                "an integer array is taken as already quantised; pass floats to quantise them",
+            )
+        return array.astype(np.int64)
+    if array.dtype.kind != "f":
+        raise DataError(place, f"has the type {array.dtype}", "pass float32, or quantised integers")
+    real = array.astype(np.float32).astype(np.float64)
+    if not np.isfinite(real).all():
+        at = tuple(int(k) for k in np.argwhere(~np.isfinite(real))[0])
+        raise DataError(
+            place,
+            f"holds {real[at]} at step {at[0]}, sequence {at[1]}, feature {at[2]}",
+            "remove values that are not finite (float32)",
+        )
+    scale = np.array([float(s) for s in port.quantiser.scale])
+    return quantise(real, scale, t, port.quantiser.rounding)
+
+
+def check_lengths(
+    graph: Graph, array: NDArray[np.generic], lengths: Sequence[int] | None
+) -> tuple[int, ...]:
+    """One length a sequence; a Flatten fixes it."""
+    steps, batch = array.shape[:2]
+    found = tuple(int(n) for n in lengths) if lengths is not None else (steps,) * batch
+    if len(found) != batch:
+        raise DataError("lengths", f"has {len(found)} entries for {batch} sequences")
+    for n in found:
+        if not 1 <= n <= steps:
+            raise DataError("lengths", f"{n} is not between 1 and the {steps} steps of the array")
+    for op in graph.ops:
+        if isinstance(op, Flatten) and set(found) != {op.steps}:
+            other = next(n for n in found if n != op.steps)
+            raise DataError(
+                f'input "{graph.inputs[0].out.name}"',
+                f"has {other} steps; the model flattens sequences of exactly {op.steps}",
+                f"pass sequences of {op.steps} steps",
+            )
+    return found
+
+
+def arrange(output: Output, parts: Sequence[Ints]) -> Ints:
+    """Results of each sequence, (steps, F) or (1, F), as one array in the model's axes.
+
+    Shorter sequences are filled up with 0.
+    """
+    if not output.out.sequence:
+        return np.stack([p[-1] for p in parts])
+    steps = max(len(p) for p in parts)
+    full = np.zeros((steps, len(parts), output.out.size), dtype=np.int64)
+    for b, p in enumerate(parts):
+        full[: len(p), b] = p
+    return full.transpose([("T", "B", "F").index(a) for a in output.axes])
+
+
+def to_real(output: Output, q: Ints) -> NDArray[np.float32]:
+    """The real values of an output's integers (in the model's axes, features last)."""
+    return to_float32(q, output.grid.scale, output.grid.offset)

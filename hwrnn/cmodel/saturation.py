@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How often each quantiser's clamp is at work on given data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwrnn.ir import Graph, Requant, walk
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saturation:
+    """`share` of the values of a quantiser lie beyond its range and were clamped."""
+
+    quantiser: str
+    share: float
+    values: int
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain values, for JSON and tables."""
+        return {"quantiser": self.quantiser, "saturated": self.share, "values": self.values}
+
+
+def saturation(graph: Graph, runs: Sequence[Mapping[str, Ints]]) -> tuple[Saturation, ...]:
+    """The share of clamped values of every Requant, over runs of the plain C-model.
+
+    It is a statistic: the value in front of the clamp is computed in float64.
+    """
+    found = []
+    for op in walk(graph.ops):
+        if not isinstance(op, Requant):
+            continue
+        ratio = np.array([float(r) for r in op.ratio])
+        offset = np.array([float(o) for o in op.offset])
+        low, high = op.out.type.lo - 0.5, op.out.type.hi + 0.5
+        clamped = values = 0
+        for run in runs:
+            v = run[op.x] * ratio + offset
+            clamped += int(((v < low) | (v > high)).sum())
+            values += v.size
+        share = clamped / values if values else 0.0
+        found.append(Saturation(quantiser=op.out.name, share=share, values=values))
+    return tuple(found)

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The public functions: load, run, build, estimate, emit, simulate, verify (and export)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hwrnn.board import Board, load_board
+from hwrnn.cmodel.data import Batch, arrange, take_batch, to_real
+from hwrnn.cmodel.plain import run_plain
+from hwrnn.design.design import Design
+from hwrnn.design.estimate import Estimate, estimate_design
+from hwrnn.design.folding import FoldingSpec
+from hwrnn.design.lower import build_design
+from hwrnn.errors import DesignError
+from hwrnn.frontend.export import export
+from hwrnn.ir import Graph
+
+if TYPE_CHECKING:
+    from hwrnn.backends.files import FileSet
+    from hwrnn.sim.engines import SimResult
+    from hwrnn.sim.verify import VerifyReport
+
+__all__ = [
+    "build",
+    "emit",
+    "estimate",
+    "export",
+    "load",
+    "run",
+    "simulate",
+    "trace",
+    "verify",
+]
+
+T = TypeVar("T")
+Ints = NDArray[np.int64]
+Arrays = NDArray[np.float32] | dict[str, NDArray[np.float32]]
+Integers = Ints | dict[str, Ints]
+
+
+def load(path: str | os.PathLike[str]) -> Graph:
+    """Read a QONNX file as an integer graph.
+
+    Raises ImportFault, with place, fact and remedy, for what cannot be compiled exactly.
+    """
+    from hwrnn.frontend.integerise import integerise
+    from hwrnn.frontend.lower_cells import example_steps
+    from hwrnn.frontend.read import lower, read_model
+    from hwrnn.transforms.pipeline import run_pipeline
+
+    lowered = lower(read_model(path)).model
+    graph = run_pipeline(integerise(lowered, Path(path).stem, example_steps(lowered)))
+    return replace(graph, lowered=lowered.SerializeToString())
+
+
+def run(
+    graph: Graph,
+    x: ArrayLike,
+    *,
+    integers: bool = False,
+    lengths: Sequence[int] | None = None,
+) -> Arrays | Integers:
+    """Run the Python C-model.
+
+    x: the model's own axes and shape (`graph.inputs[0].axes`); float32 values are quantised by
+    the first quantiser, integers are taken as quantised. `lengths`: the steps of each sequence
+    that count; a sequence output is filled up with 0 behind them. Returns float32, rounded once
+    from the exact real values, or with `integers` the int64 behind them; a dict by name if the
+    graph has several outputs. Raises DataError.
+    """
+    from hwrnn.cmodel.fast import compile_graph
+
+    batch = take_batch(graph, x, lengths)
+    model = compile_graph(graph)
+    none = np.empty(0, dtype=np.int64)
+    parts = {o.out.name: [none] * len(batch.lengths) for o in graph.outputs}
+    port = graph.inputs[0].out.name
+    for steps, members in batch.groups().items():
+        found = model.run({port: batch.q[:steps, members]})
+        for name, q in found.items():
+            for k, b in enumerate(members):
+                parts[name][b] = q[:, k] if q.ndim == 3 else q[k][None]
+    made = {o.out.name: arrange(o, parts[o.out.name]) for o in graph.outputs}
+    if integers:
+        return single(made)
+    return single({o.out.name: to_real(o, made[o.out.name]) for o in graph.outputs})
+
+
+def single(found: dict[str, T]) -> T | dict[str, T]:
+    """The value itself if there is only one."""
+    return next(iter(found.values())) if len(found) == 1 else found
+
+
+def trace(graph: Graph, x: ArrayLike) -> dict[str, Ints]:
+    """Every named integer of a run, those inside of the cells step by step.
+
+    Arrays are (steps, batch, elements), or (batch, elements) for one vector a sequence.
+    """
+    batch = take_batch(graph, x)
+    return run_plain(graph, {graph.inputs[0].out.name: batch.q})
+
+
+def build(
+    graph: Graph,
+    board: str | Path | Board = "pynq_z2",
+    *,
+    folding: FoldingSpec = None,
+    target_latency_us: float | None = None,
+    target_sequences_per_s: float | None = None,
+    fill: float | None = None,
+    pipeline: str = "clock",
+    streams: int = 1,
+    directions: str = "two",
+    weights: str = "auto",
+    writable_weights: bool = False,
+    multipliers: str = "auto",
+    state: str = "reset",
+    max_steps: int | None = None,
+    argmax: bool = False,
+) -> Design:
+    """The dataflow design of a graph for a board.
+
+    folding: {"pe": 4, "simd": 16} for every layer, or {layer: {...}}, or a JSON file of that.
+    max_steps: the longest sequence of a bidirectional design, which buffers whole sequences.
+    Raises BoardError, DesignError.
+    """
+    later = {
+        "target_latency_us": target_latency_us is not None,
+        "target_sequences_per_s": target_sequences_per_s is not None,
+        "fill": fill is not None,
+        "pipeline": pipeline != "clock",
+        "streams": streams != 1,
+        "directions": directions != "two",
+        "weights": weights != "auto",
+        "writable_weights": writable_weights,
+        "multipliers": multipliers != "auto",
+        "state": state != "reset",
+        "argmax": argmax,
+    }
+    for name, used in later.items():
+        if used:
+            raise DesignError(f"option {name}", "is not built yet", "leave it at its default")
+    if max_steps is not None and max_steps < 1:
+        raise DesignError("option max_steps", f"is {max_steps}", "a sequence has at least 1 step")
+    found = board if isinstance(board, Board) else load_board(board)
+    return build_design(graph, found, folding, max_steps)
+
+
+def estimate(design: Design, steps: int | None = None) -> Estimate:
+    """Cycles, latency and area of a design; see `hwrnn.design.estimate.Estimate`."""
+    if steps is not None and steps < 1:
+        raise DesignError("option steps", f"is {steps}", "a sequence has at least 1 step")
+    return estimate_design(design, steps)
+
+
+def emit(design: Design, backend: Literal["hls", "rtl", "both"] | str = "hls") -> FileSet:
+    """The files of a hardware project, path -> text or bytes; nothing is written."""
+    from hwrnn.sim.project import emit_project
+
+    return emit_project(design, backend)
+
+
+def simulate(
+    design: Design,
+    x: ArrayLike,
+    *,
+    engine: str = "rtl",
+    lengths: Sequence[int] | None = None,
+    trace: str | Path | None = None,
+) -> SimResult:
+    """Simulate the emitted hardware: `csim`, `rtl`, or `hls_dpi`.
+
+    x: as for `run`. The result's `outputs` are integers in the model's axes; `cycles` is first
+    input beat accepted to last output beat accepted (None for csim and hls_dpi). `trace`: a VCD
+    file to write (rtl). Raises DataError, ToolError.
+    """
+    from hwrnn.sim.engines import simulate_batch
+
+    graph = design.graph
+    batch: Batch = take_batch(graph, x, lengths)
+    return simulate_batch(design, batch, engine, Path(trace) if trace else None)
+
+
+def verify(
+    graph: Graph,
+    x: ArrayLike | None = None,
+    *,
+    engines: Sequence[str] = ("reference", "cmodel", "csim", "rtl"),
+    module: object = None,
+    expected: ArrayLike | None = None,
+    board: str | Path | Board = "pynq_z2",
+    folding: FoldingSpec | Mapping[str, object] = None,
+) -> VerifyReport:
+    """Compare engines with the plain C-model, bit for bit.
+
+    x: input data; by default 16 seeded random sequences. `module`: the torch module, or
+    `expected`: its outputs; then the report says how many differ and why. Nothing is raised for
+    a difference: look at `report.ok`, or call `report.check()`.
+    """
+    from hwrnn.sim.verify import verify_graph
+
+    found = board if isinstance(board, Board) else load_board(board)
+    return verify_graph(
+        graph, x, engines=engines, module=module, expected=expected, board=found, folding=folding
+    )

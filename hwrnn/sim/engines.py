@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The engines that run emitted hardware, behind one function."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwrnn.cmodel.data import Batch, arrange
+from hwrnn.design.design import Design
+from hwrnn.errors import DataError, DesignError
+
+Ints = NDArray[np.int64]
+ENGINES = ("csim", "rtl", "hls_dpi")
+LATER = {"netlist": "arrives with synthesis support"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimResult:
+    """What a simulation gave.
+
+    `outputs`: integers in the model's axes. `cycles`: first input beat accepted to last output
+    beat accepted over all sequences; None for csim and hls_dpi.
+    """
+
+    outputs: Ints
+    cycles: int | None
+
+
+def simulate_batch(design: Design, batch: Batch, engine: str, trace: Path | None) -> SimResult:
+    """Run the sequences of a batch, one after the other. Raises DesignError, ToolError."""
+    if engine in LATER:
+        raise DesignError(f'engine "{engine}"', LATER[engine], f"use one of {', '.join(ENGINES)}")
+    if engine not in ENGINES:
+        raise DesignError(f'engine "{engine}"', "is not known", f"use one of {', '.join(ENGINES)}")
+    if trace is not None and engine != "rtl":
+        raise DesignError("option trace", f"has no meaning for {engine}", 'use engine="rtl"')
+    check_steps(design, batch)
+    parts, cycles = run_engine(design, batch.sequences(), engine, trace)
+    return SimResult(outputs=arrange(design.graph.outputs[0], parts), cycles=cycles)
+
+
+def check_steps(design: Design, batch: Batch) -> None:
+    """A design that buffers whole sequences takes none that is longer than its buffers."""
+    longest = max(batch.lengths)
+    if design.max_steps is not None and longest > design.max_steps:
+        raise DataError(
+            f'input "{design.graph.inputs[0].out.name}"',
+            f"has {longest} steps; this design buffers sequences of up to {design.max_steps}",
+            f"build it with max_steps={longest} or more",
+        )
+
+
+def run_engine(
+    design: Design, sequences: list[Ints], engine: str, trace: Path | None
+) -> tuple[list[Ints], int | None]:
+    """The outputs of each sequence, and the cycles where they have a meaning."""
+    if engine == "csim":
+        from hwrnn.sim.csim import simulate_csim
+
+        return simulate_csim(design, sequences), None
+    if engine == "hls_dpi":
+        from hwrnn.sim.hls_dpi import simulate_hls_dpi
+
+        return simulate_hls_dpi(design, sequences), None
+    from hwrnn.sim.rtl import simulate_rtl
+
+    result = simulate_rtl(design, sequences, trace=trace)
+    return result.outputs, result.cycles

@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The verification ladder: every engine against the plain C-model, by ==, nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hwrnn.board import Board
+from hwrnn.cmodel.data import Batch, arrange, take_batch
+from hwrnn.cmodel.fast import compile_graph
+from hwrnn.cmodel.plain import run_plain
+from hwrnn.cmodel.saturation import Saturation, saturation
+from hwrnn.design.folding import FoldingSpec
+from hwrnn.design.lower import build_design
+from hwrnn.errors import DataError, DesignError, Mismatch
+from hwrnn.ir import Graph
+from hwrnn.sim.engines import ENGINES, run_engine
+
+Ints = NDArray[np.int64]
+ALL = ("reference", "cmodel", *ENGINES)
+RANDOM_SEQUENCES = 16
+SEED = 2026
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """The first value on which two engines differ."""
+
+    sequence: int
+    step: int | None
+    unit: int
+    expected: int
+    got: int
+
+    def __str__(self) -> str:
+        where = f"sequence {self.sequence}, " + ("" if self.step is None else f"step {self.step}, ")
+        return f"{where}unit {self.unit}: expected {self.expected}, got {self.got}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineReport:
+    """How one engine compares with the plain C-model."""
+
+    engine: str
+    values: int
+    differing: int
+    first: Difference | None
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain values, for JSON and tables."""
+        return {
+            "engine": self.engine,
+            "values": self.values,
+            "differing": self.differing,
+            "first_difference": str(self.first) if self.first else "",
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyReport:
+    """All engines, the module if one was given, and how often each quantiser saturates."""
+
+    engines: tuple[EngineReport, ...]
+    module: object | None
+    saturation: tuple[Saturation, ...]
+
+    @property
+    def ok(self) -> bool:
+        """No engine differs. Differences from the torch module are reported, not failed."""
+        return all(e.differing == 0 for e in self.engines)
+
+    def check(self) -> VerifyReport:
+        """Raise Mismatch naming the first difference, or return the report."""
+        for e in self.engines:
+            if e.differing:
+                raise Mismatch(f"engine {e.engine}", f"{e.differing} values differ; {e.first}")
+        return self
+
+    def rows(self) -> list[dict[str, object]]:
+        """One row an engine."""
+        return [e.as_dict() for e in self.engines]
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain values, for JSON."""
+        made: dict[str, object] = {"ok": self.ok, "engines": self.rows()}
+        made["saturation"] = [s.as_dict() for s in self.saturation]
+        if self.module is not None:
+            made["module"] = self.module.as_dict()  # type: ignore[attr-defined]
+        return made
+
+
+def verify_graph(
+    graph: Graph,
+    x: ArrayLike | None,
+    *,
+    engines: Sequence[str],
+    module: object,
+    expected: ArrayLike | None,
+    board: Board,
+    folding: FoldingSpec,
+) -> VerifyReport:
+    """Run every engine on x and compare; see `hwrnn.verify`."""
+    for name in engines:
+        if name not in ALL:
+            raise DesignError(f'engine "{name}"', "is not known", f"the engines are {', '.join(ALL)}")
+    batch = random_batch(graph) if x is None else take_batch(graph, x)
+    values = [run_plain(graph, {graph.inputs[0].out.name: q[:, None]}) for q in batch.sequences()]
+    output = graph.outputs[0]
+    exact = arrange(output, [sequence_part(v[output.out.name]) for v in values])
+    run = runner(graph, batch, board, folding)
+    reports = tuple(compared(name, exact, run(name), output.axes) for name in engines)
+    return VerifyReport(
+        engines=reports,
+        module=module_report(graph, x, module, expected),
+        saturation=saturation(graph, values),
+    )
+
+
+def sequence_part(q: Ints) -> Ints:
+    """(steps, 1, F) or (1, F) as (steps, F)."""
+    return q[:, 0] if q.ndim == 3 else q
+
+
+def runner(
+    graph: Graph, batch: Batch, board: Board, folding: FoldingSpec
+) -> Callable[[str], Ints]:
+    """A function that gives an engine's outputs in the model's axes."""
+
+    def run(name: str) -> Ints:
+        output = graph.outputs[0]
+        if name == "reference":
+            return run_lowered(graph, batch)
+        if name == "cmodel":
+            model = compile_graph(graph)
+            parts = [model.run({graph.inputs[0].out.name: q[:, None]}) for q in batch.sequences()]
+            return arrange(output, [sequence_part(p[output.out.name]) for p in parts])
+        design = build_design(graph, board, folding, max(batch.lengths))
+        return arrange(output, run_engine(design, batch.sequences(), name, None)[0])
+
+    return run
+
+
+def run_lowered(graph: Graph, batch: Batch) -> Ints:
+    """The lowered QONNX file in an independent ONNX engine, its real outputs as integers."""
+    from onnx import ModelProto
+
+    from hwrnn.sim.reference import run_reference
+
+    if graph.lowered is None:
+        raise DataError(
+            f"graph {graph.name}",
+            "was not loaded from a QONNX file, so that there is nothing for the engine reference",
+            "leave the engine reference out",
+        )
+    model = ModelProto.FromString(graph.lowered)
+    port, output = graph.inputs[0], graph.outputs[0]
+    scale = np.array([float(s) for s in port.quantiser.scale])
+    parts = []
+    for q in batch.sequences():
+        real = (q * scale)[:, None].transpose([("T", "B", "F").index(a) for a in port.axes])
+        made = run_reference(model, real)
+        if output.out.sequence:
+            made = made.transpose([output.axes.index(a) for a in ("T", "B", "F")])[:, 0]
+        parts.append(np.rint(on_grid(graph, made)).astype(np.int64))
+    return arrange(output, parts)
+
+
+def on_grid(graph: Graph, real: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Real outputs in units of the output's grid."""
+    grid = graph.outputs[0].grid
+    scale, offset = (np.array([float(v) for v in r]) for r in (grid.scale, grid.offset))
+    return np.asarray((real.astype(np.float64) - offset) / scale)
+
+
+def compared(name: str, exact: Ints, got: Ints, axes: tuple[str, ...]) -> EngineReport:
+    """Count the differences and name the first, in the order of sequence, step, unit."""
+    differs = exact != got
+    first = None
+    if differs.any():
+        order = [axes.index(a) for a in ("B", "T", "F") if a in axes]
+        at = np.argwhere(differs.transpose(order))[0]
+        index = tuple(int(k) for k in at)
+        first = Difference(
+            sequence=index[0],
+            step=index[1] if len(index) == 3 else None,
+            unit=index[-1],
+            expected=int(exact.transpose(order)[index]),
+            got=int(got.transpose(order)[index]),
+        )
+    return EngineReport(engine=name, values=exact.size, differing=int(differs.sum()), first=first)
+
+
+def random_batch(graph: Graph) -> Batch:
+    """Seeded random sequences, as long as the model's example or shorter; some are extreme."""
+    rng = np.random.default_rng(SEED)
+    port = graph.inputs[0]
+    steps = fixed_steps(graph) or port.example_steps or 16
+    low, high = port.out.type.lo, port.out.type.hi
+    shape = (steps, RANDOM_SEQUENCES, port.out.size)
+    uniform = rng.integers(low, high + 1, shape)
+    middle, spread = (low + high) / 2, (high - low) / 6
+    normal = np.clip(np.rint(rng.normal(middle, spread, shape)), low, high).astype(np.int64)
+    q = np.where(np.arange(RANDOM_SEQUENCES)[None, :, None] % 4 == 0, uniform, normal)
+    if fixed_steps(graph):
+        return Batch(q, (steps,) * RANDOM_SEQUENCES)
+    return Batch(q, tuple(int(n) for n in rng.integers(1, steps + 1, RANDOM_SEQUENCES)))
+
+
+def fixed_steps(graph: Graph) -> int | None:
+    """The number of steps to which a Flatten fixes the model."""
+    from hwrnn.ir import Flatten
+
+    return next((op.steps for op in graph.ops if isinstance(op, Flatten)), None)
+
+
+def module_report(
+    graph: Graph, x: ArrayLike | None, module: object, expected: ArrayLike | None
+) -> object | None:
+    """How the torch module's own outputs compare, if there are any."""
+    if module is None and expected is None:
+        return None
+    if x is None:
+        raise DataError("verify", "was given a module's outputs but not its input", "pass x")
+    from hwrnn.sim.module import compare_module
+
+    return compare_module(graph, x, module=module, expected=expected)
+
+
