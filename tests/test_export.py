@@ -188,7 +188,8 @@ def test_a_failure_inside_brevitas_leaves_the_module_usable(tmp_path: Path) -> N
     said = refusal(module, tmp_path / "m.onnx")
     assert said.startswith("module: Brevitas fails to export it: RuntimeError: ")
     assert said.endswith(
-        "  hint: remove layers that forward never calls: Brevitas cannot scale their biases"
+        "  hint: a bias quantiser needs the scale of its layer's input: return_quant_tensor=True "
+        "before it; and remove layers that forward never calls"
     )
     assert module.training
     assert torch.equal(module.eval()(x), expected)

@@ -225,7 +225,10 @@ def _to_onnx(module: nn.Module, example: Tensor) -> ModelProto:
         what = f"{type(fault).__name__}: {shorten(str(fault), 240)}"
         hint = "Brevitas exports networks of QuantIdentity, QuantLSTM, QuantLinear and QuantReLU"
         if "nput scale required" in str(fault):
-            hint = "remove layers that forward never calls: Brevitas cannot scale their biases"
+            hint = (
+                "a bias quantiser needs the scale of its layer's input: return_quant_tensor=True "
+                "before it; and remove layers that forward never calls"
+            )
         raise ExportFault("module", f"Brevitas fails to export it: {what}", hint) from fault
     if not any(node.op_type == CELL_OP for node in model.graph.node):
         fact = "the exported graph holds no recurrent cell; Brevitas lost it on the way"
