@@ -49,9 +49,17 @@ def run_plain(g: Graph, inputs: Mapping[str, Ints]) -> Values:
     for op in g.ops:
         if isinstance(op, Scan):
             values |= run_scan(op, values)
+        elif isinstance(op, Const):
+            values[op.out.name] = constant(op, values[g.inputs[0].out.name])
         elif not isinstance(op, Input):
             values[op.out.name] = evaluate(op, values, types)
     return values
+
+
+def constant(op: Const, x: Ints) -> Ints:
+    """A constant outside of a Scan, in the batch and steps of the input x."""
+    steps = x.shape[:1] if op.out.sequence else ()
+    return np.broadcast_to(np.array(op.values, dtype=np.int64), (*steps, x.shape[-2], op.out.size))
 
 
 def run_scan(op: Scan, values: Mapping[str, Ints]) -> Values:
