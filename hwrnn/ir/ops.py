@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from hwrnn.errors import VerifyError
 from hwrnn.ir.quantiser import OutputGrid, Quantiser
-from hwrnn.ir.requant import Realisation
+from hwrnn.ir.requant import Realisation, Thresholds
 from hwrnn.ir.rounding import Rounding
 from hwrnn.ir.types import IntMatrix, IntType, Rationals, Value
 
@@ -179,6 +179,9 @@ class Requant(Op):
         if self.realised is not None:
             channels = self.realised.channels
             need(self, channels in (1, self.out.size), f"realised for {channels} channels")
+            if isinstance(self.realised, Thresholds):
+                n = self.realised.table.columns
+                need(self, n == self.out.type.levels - 1, f"{n} thresholds for {self.out.type}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -371,5 +374,3 @@ def need(op: AnyOp, rule: bool, fact: str) -> None:
 def fail(op: AnyOp, fact: str, hint: str = "") -> NoReturn:
     """Raise VerifyError naming the op."""
     raise VerifyError(f"%{op.out.name} ({type(op).__name__})", fact, hint)
-
-
