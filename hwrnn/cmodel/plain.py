@@ -106,7 +106,8 @@ def requantise(r: Realisation, x: Ints, out: IntType) -> Ints:
     if r.ties is Ties.EVEN and r.shift:
         tie = (total & ((1 << r.shift) - 1)) == 0
         y = np.where(tie, y & ~1, y)
-    return np.clip(y, out.lo, out.hi).astype(np.int64)
+    clamped: Ints = np.clip(y, out.lo, out.hi).astype(np.int64)
+    return clamped
 
 
 def scaled_sum(r: ScaleShift, x: Ints) -> NDArray[Any]:
