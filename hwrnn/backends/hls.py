@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Design -> HLS C++ project: kernels, constants, top, testbench, vendor scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hwrnn.backends.files import FileSet
+from hwrnn.backends.hls_golden import Golden, golden_text, golden_vectors
+from hwrnn.backends.hls_views import (
+    ProjectView,
+    call_view,
+    concat_view,
+    dwc_view,
+    layer_view,
+    receiver,
+    shell_view,
+    streams_of,
+)
+from hwrnn.backends.identity import banner, model_word, top_name, version_word
+from hwrnn.backends.jinja import PACKAGE, render
+from hwrnn.design.design import (
+    AxisIn,
+    AxisOut,
+    Concat,
+    Design,
+    Dwc,
+    Engine,
+    Fork,
+    Kernel,
+    Map,
+    Reverse,
+    SelectStep,
+)
+
+LIBRARY = PACKAGE / "lib" / "hls"
+PROJECT_FILES = ("README.md", "design.hpp", "top.hpp", "top.cpp", "tb.cpp")
+SCRIPTS = ("hls_config.cfg", "run_hls.tcl")
+HEADERS = {
+    Concat: "concat",
+    Dwc: "dwc",
+    Fork: "fork",
+    Reverse: "reverse",
+    SelectStep: "select_step",
+}
+
+
+def emit_hls(design: Design, golden: Golden | None = None) -> FileSet:
+    """The HLS project of a design, library included.
+
+    `golden` holds input sequences and the outputs that the testbench expects, each an array of
+    (steps, features) integers; by default seeded random inputs and what the C-model makes of them.
+    Raises DesignError for what the HLS back end cannot do.
+    """
+    view = project_view(design)
+    files: dict[str, str | bytes] = {
+        name: render(f"hls/{name}.j2", view) for name in (*PROJECT_FILES, *SCRIPTS)
+    }
+    for layer in view.layers:
+        files[f"layer_{layer.name}.hpp"] = render("hls/layer.hpp.j2", layer)
+        files[f"constants_{layer.name}.hpp"] = render("hls/constants.hpp.j2", layer)
+    for header in sorted(LIBRARY.glob("*.hpp")):
+        files[f"hwrnn/{header.name}"] = header.read_text(encoding="utf-8")
+    inputs, outputs = golden or golden_vectors(design)
+    files["golden_in.txt"] = golden_text(inputs)
+    files["golden_out.txt"] = golden_text(outputs)
+    return FileSet(files)
+
+
+def project_view(design: Design) -> ProjectView:
+    """What all templates but those of the layers are filled with."""
+    lines = banner(design)
+    source, sink = shell_view(design.source), shell_view(design.sink)
+    return ProjectView(
+        banner=lines,
+        name=design.name,
+        top=top_name(design),
+        version=f"0x{version_word():08x}",
+        model_hash=f"0x{model_word(design):016x}ULL",
+        ap_int_bits=max(1024, source.data_bits, sink.data_bits),
+        streams=streams_of(design),
+        source=source,
+        sink=sink,
+        dwcs=tuple(dwc_view(k) for k in design.kernels if isinstance(k, Dwc)),
+        concats=tuple(concat_view(k) for k in design.kernels if isinstance(k, Concat)),
+        layers=tuple(layer_view(k, lines) for k in design.kernels if isinstance(k, Engine | Map)),
+        receiver=receiver(design.source),
+        calls=tuple(call_view(k) for k in design.kernels),
+        includes=tuple(sorted({receiver(design.source), "axis_out", *headers(design.kernels)})),
+        part=design.board.part,
+        period=f"{design.board.period_ns:.3f}",
+        board=design.board.title,
+    )
+
+
+def headers(kernels: Sequence[Kernel]) -> set[str]:
+    """The library headers of the kernels that the top calls directly."""
+    return {HEADERS[type(k)] for k in kernels if not isinstance(k, AxisIn | AxisOut | Engine | Map)}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// AXI4-Stream out: packs elements; TLAST on the last beat of the last step.
+#pragma once
+
+#include <hls_stream.h>
+
+#include "axis_word.hpp"
+
+namespace hwrnn {
+
+// One sequence.
+template <class S>
+void axis_out(hls::stream<typename S::beat_t>& x, hls::stream<typename S::word_t>& m_axis) {
+#pragma HLS INLINE off
+  bool last = false;
+BEAT:
+  while (!last) {
+#pragma HLS PIPELINE II=1
+    const typename S::beat_t beat = x.read();
+    typename S::word_t word;
+    word.data = pack_word<typename S::data_t, S::element_bits>(beat);
+    word.keep = -1;
+    word.strb = -1;
+    word.last = beat.last;
+    last = beat.last;
+    m_axis.write(word);
+  }
+}
+
+}  // namespace hwrnn

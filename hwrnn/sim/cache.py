@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Builds that are made once: a folder for each content hash, safe against parallel makers."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hwrnn.errors import OutputError
+
+
+def cache_folder() -> Path:
+    """$HWRNN_CACHE, or ~/.cache/hwrnn (of $XDG_CACHE_HOME if set)."""
+    chosen = os.environ.get("HWRNN_CACHE")
+    if chosen:
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hwrnn"
+
+
+def cached_build(kind: str, key: str, build: Callable[[Path], None]) -> Path:
+    """The folder `kind`/`key` of the cache, filled by `build(folder)` if it is not there yet.
+
+    `build` gets a temporary folder, moved into place when it returns; on an error it is removed,
+    so that what is in the cache is complete. Raises OutputError if the cache cannot be written.
+    """
+    home = cache_folder() / kind
+    target = home / key
+    if target.is_dir():
+        return target
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with _locked(home / f"{key}.lock"):
+            if not target.is_dir():
+                _fill(home, target, build)
+    except OSError as error:
+        raise OutputError(
+            str(home),
+            f"cannot be written: {error.strerror}",
+            "set HWRNN_CACHE to a folder of yours",
+        ) from error
+    return target
+
+
+def _fill(home: Path, target: Path, build: Callable[[Path], None]) -> None:
+    staging = Path(tempfile.mkdtemp(prefix=".new-", dir=home))
+    try:
+        build(staging)
+        staging.rename(target)
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""C simulation: the emitted HLS C++, unchanged, compiled by g++ and run on sequences."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwrnn.backends.files import FileSet
+from hwrnn.backends.hls import LIBRARY, emit_hls
+from hwrnn.backends.identity import top_name
+from hwrnn.design.design import Design
+from hwrnn.errors import DataError, ToolError
+from hwrnn.sim.cache import cached_build
+from hwrnn.sim.tools import find_ap_int, find_gxx
+
+Ints = NDArray[np.int64]
+SIM = LIBRARY / "sim"
+DRIVER = SIM / "csim_driver.cpp"
+SOURCES = (".hpp", ".cpp")
+# Vendor pragmas mean nothing to g++; ap_int.h reads what it has not written yet.
+FLAGS = (
+    "-O2",
+    "-std=c++17",
+    "-Wno-unknown-pragmas",
+    "-Wno-maybe-uninitialized",
+    "-Wno-uninitialized",
+)
+
+
+def simulate_csim(design: Design, sequences: Sequence[Ints]) -> list[Ints]:
+    """What the HLS C++ of `design` makes of each sequence, (steps, features) in and out.
+
+    Raises DataError for a sequence that the design does not take, ToolError if the sources do not
+    compile or the run fails.
+    """
+    for index, x in enumerate(sequences):
+        check_sequence(design, index, x)
+    program = build_csim(design)
+    with tempfile.TemporaryDirectory(prefix="hwrnn-csim-") as folder:
+        given, made = Path(folder, "input"), Path(folder, "output")
+        pack(sequences).tofile(given)
+        run_program([str(program), str(given), str(made)])
+        return unpack(np.fromfile(made, dtype=np.int64), design.sink.x.features)
+
+
+def build_csim(design: Design) -> Path:
+    """The compiled simulation of a design, from the cache if it has been compiled before."""
+    files = sources(emit_hls(design, golden=([], [])))
+    compiler, ap_int = find_gxx(), find_ap_int()
+    flags = (*FLAGS, f"-DHWRNN_TOP={top_name(design)}")
+    includes = ["-I", ".", "-isystem", str(ap_int), "-isystem", str(SIM)]
+    key = cache_key(files, [str(compiler), str(ap_int), *flags])
+
+    def build(folder: Path) -> None:
+        files.write(folder / "src")
+        command = [str(compiler), *flags, *includes, str(DRIVER), "-o", str(folder / "csim")]
+        compile_in(folder / "src", command)
+
+    return cached_build("csim", key, build) / "csim"
+
+
+def sources(files: FileSet) -> FileSet:
+    """The C++ sources alone: all that decides the result."""
+    return FileSet({path: body for path, body in files.items() if path.endswith(SOURCES)})
+
+
+def cache_key(files: FileSet, words: Sequence[str]) -> str:
+    """A hash of everything that goes into a build."""
+    total = hashlib.sha256(files.digest().encode())
+    for header in sorted(SIM.iterdir()):
+        total.update(header.read_bytes())
+    total.update("\0".join(words).encode())
+    return total.hexdigest()[:32]
+
+
+def compile_in(folder: Path, command: Sequence[str]) -> None:
+    """Run a compiler. Raises ToolError with the first lines of what it says."""
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        errors = [line for line in done.stderr.splitlines() if "error" in line]
+        lines = (errors or done.stderr.splitlines() or ["no message"])[:5]
+        raise ToolError(command[0], "cannot compile the design:\n" + "\n".join(lines))
+
+
+def run_program(command: Sequence[str]) -> None:
+    """Run a compiled simulation. Raises ToolError with what it says."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = done.stderr.strip() or f"it ended with status {done.returncode}"
+        raise ToolError("csim", f"the simulation failed: {said}")
+
+
+def check_sequence(design: Design, index: int, x: Ints) -> None:
+    """Raise DataError unless the design takes this sequence."""
+    source = design.source
+    place, t = f"sequence {index}", source.out.type
+    if x.ndim != 2 or x.shape[0] < 1 or x.shape[1] != source.out.features:
+        raise DataError(place, f"has shape {x.shape}; the input is (steps, {source.out.features})")
+    if source.fixed_steps and len(x) != source.fixed_steps:
+        raise DataError(place, f"has {len(x)} steps; this network takes {source.fixed_steps}")
+    if source.max_steps and len(x) > source.max_steps:
+        raise DataError(
+            place,
+            f"has {len(x)} steps; this design holds at most {source.max_steps}",
+            "build it with a larger max_steps",
+        )
+    if x.min() < t.lo or x.max() > t.hi:
+        raise DataError(place, f"holds {x.min()}..{x.max()}; the input is {t}")
+
+
+def pack(sequences: Sequence[Ints]) -> Ints:
+    """The number of sequences; for each its number of elements, then these."""
+    parts = [np.array([len(sequences)], dtype=np.int64)]
+    for x in sequences:
+        parts += [np.array([x.size], dtype=np.int64), x.astype(np.int64).ravel()]
+    return np.concatenate(parts)
+
+
+def unpack(numbers: Ints, features: int) -> list[Ints]:
+    """The sequences of an output file. Raises ToolError if the design raised its error flag."""
+    error, count = numbers[:2].tolist()
+    if error:
+        raise ToolError("csim", "the design raised its error flag on sequences that it takes")
+    found, at = [], 2
+    for _ in range(count):
+        size = int(numbers[at])
+        found.append(numbers[at + 1 : at + 1 + size].reshape(-1, features))
+        at += 1 + size
+    return found
