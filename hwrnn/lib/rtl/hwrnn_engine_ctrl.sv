@@ -60,6 +60,25 @@ module hwrnn_engine_ctrl #(
   localparam logic [GroupWidth-1:0] LastGroup = GroupWidth'(Groups - 1);
   localparam logic [BlockWidth-1:0] LastBlock = BlockWidth'(Blocks - 1);
 
+  localparam int unsigned Most = (MaxPending > Groups) ? MaxPending : Groups;
+  localparam int unsigned PendingWidth = $clog2(Most + 1);
+  localparam int unsigned Limits = (HBlocks > 0) ? HBlocks : 1;
+
+  typedef logic [Limits-1:0][PendingWidth-1:0] limits_t;
+
+  // How many groups may be unwritten when a block starts: those behind the last one it reads.
+  function automatic limits_t find_limits();
+    limits_t found;
+    int unsigned columns;
+    for (int unsigned b = 0; b < Limits; b++) begin
+      columns  = ((b + 1) * Simd < Units) ? (b + 1) * Simd : Units;
+      found[b] = PendingWidth'(Groups - ((columns - 1) / Pe + 1));
+    end
+    return found;
+  endfunction
+
+  localparam limits_t Allowed = find_limits();
+
   logic [GroupWidth-1:0] group_q, group_d;
   logic [BlockWidth-1:0] block_q, block_d;
   logic [AddressWidth-1:0] address_q, address_d;
@@ -109,31 +128,12 @@ module hwrnn_engine_ctrl #(
   end
 
   if (HasState) begin : g_pending
-    localparam int unsigned Most = (MaxPending > Groups) ? MaxPending : Groups;
-    localparam int unsigned CountWidth = $clog2(Most + 1);
-    localparam int unsigned Limits = (HBlocks > 0) ? HBlocks : 1;
-
-    typedef logic [Limits-1:0][CountWidth-1:0] limits_t;
-
-    // How many groups may be unwritten when a block starts: those behind the last one it reads.
-    function automatic limits_t find_limits();
-      limits_t found;
-      int unsigned columns;
-      for (int unsigned b = 0; b < Limits; b++) begin
-        columns  = ((b + 1) * Simd < Units) ? (b + 1) * Simd : Units;
-        found[b] = CountWidth'(Groups - ((columns - 1) / Pe + 1));
-      end
-      return found;
-    endfunction
-
-    localparam limits_t Allowed = find_limits();
-
-    logic [CountWidth-1:0] pending_q, pending_d;
+    logic [PendingWidth-1:0] pending_q, pending_d;
 
     always_comb begin
       unique case ({finish_o, state_write_i})
-        2'b10:   pending_d = pending_q + CountWidth'(1);
-        2'b01:   pending_d = pending_q - CountWidth'(1);
+        2'b10:   pending_d = pending_q + PendingWidth'(1);
+        2'b01:   pending_d = pending_q - PendingWidth'(1);
         default: pending_d = pending_q;
       endcase
     end
@@ -146,7 +146,7 @@ module hwrnn_engine_ctrl #(
     if (HBlocks > 0) begin : g_by_block
       assign state_ok = !is_h_o || !first_group || first_q || pending_q <= Allowed[h_block_o];
     end else begin : g_by_group
-      assign state_ok = !last_block || first_q || pending_q < CountWidth'(Groups);
+      assign state_ok = !last_block || first_q || pending_q < PendingWidth'(Groups);
     end
   end else begin : g_no_pending
     logic unused;

@@ -16,8 +16,8 @@ module hwrnn_requant_scale #(
   parameter bit TiesEven = 1'b1,
   parameter bit ByShift = 1'b0,
   parameter int unsigned YWidth = 8,
-  parameter longint signed Lo = -128,
-  parameter longint signed Hi = 127
+  parameter int Lo = -128,
+  parameter int Hi = 127
 ) (
   input  wire logic                      clk_i,
   input  wire logic [Lanes*XWidth-1:0]   x_i,

@@ -10,7 +10,7 @@ module hwrnn_requant_thresholds #(
   parameter int unsigned Thresholds = 3,
   parameter int unsigned ThresholdWidth = 9,
   parameter int unsigned YWidth = 2,
-  parameter longint signed Lo = 0
+  parameter int Lo = 0
 ) (
   input  wire logic                                       clk_i,
   input  wire logic [Lanes*XWidth-1:0]                    x_i,

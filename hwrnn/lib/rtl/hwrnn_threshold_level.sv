@@ -13,7 +13,7 @@ module hwrnn_threshold_level #(
   parameter bit XSigned = 1'b1,
   parameter int unsigned ThresholdWidth = 9,
   parameter int unsigned YWidth = 1,
-  parameter longint signed Lo = 0,
+  parameter int Lo = 0,
   parameter string File = "",
   localparam int unsigned GroupWidth = (Groups > 1) ? $clog2(Groups) : 1,
   localparam int unsigned PositionWidth = (Level > 0) ? Level : 1

@@ -29,17 +29,20 @@ module hwrnn_vector_mem #(
   localparam int unsigned Padded = Blocks * Simd * Width;
 
   logic [Simd*Width-1:0] kept [Blocks], initial_blocks [Blocks];
-  logic [Groups*Pe*Width-1:0] vector_q;
+  logic [Units*Width-1:0] vector_q;
 
   for (genvar g = 0; g < Groups; g++) begin : g_group
+    localparam int unsigned Lanes = ((g + 1) * Pe > Units) ? Units - g * Pe : Pe;
+
     always_ff @(posedge clk_i) begin
-      if (write_i && group_i == GroupWidth'(g)) vector_q[g*Pe*Width+:Pe*Width] <= data_i;
+      if (write_i && group_i == GroupWidth'(g)) begin
+        vector_q[g*Pe*Width+:Lanes*Width] <= data_i[Lanes*Width-1:0];
+      end
     end
   end
 
   for (genvar b = 0; b < Blocks; b++) begin : g_block
-    assign kept[b]           = (Simd * Width)'(Padded'(vector_q[Units*Width-1:0])
-                                               >> (b * Simd * Width));
+    assign kept[b]           = (Simd * Width)'(Padded'(vector_q) >> (b * Simd * Width));
     assign initial_blocks[b] = (Simd * Width)'(Padded'(Initial) >> (b * Simd * Width));
   end
 

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The RTL back end: a Design as a SystemVerilog project."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from hwrnn import __version__
+from hwrnn.backends.files import FileSet
+from hwrnn.backends.jinja import PACKAGE, render
+from hwrnn.backends.rtl_netlist import Module
+from hwrnn.backends.rtl_top import Top, free_name, port_bits
+from hwrnn.board import Toolchain
+from hwrnn.design.design import Design, Stream, axis_width
+
+LIBRARY = PACKAGE / "lib" / "rtl"
+CHECKS = "hwrnn_stream_checks"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModuleView:
+    """What the template of a generated module reads."""
+
+    tool: str
+    model: str
+    module: Module
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortView:
+    """A stream port, as the README describes it."""
+
+    features: int
+    lanes: int
+    beats: int
+    bits: int
+    signed: bool
+    lo: int
+    hi: int
+    width: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectView:
+    """What the templates of the project's other files read."""
+
+    tool: str
+    model: str
+    model_hash: str
+    version: str
+    top: str
+    board: str
+    part: str
+    vivado: bool
+    clock_mhz: str
+    period_ns: str
+    x: PortView
+    y: PortView
+    max_steps: int | None
+    fixed_steps: int | None
+    sources: tuple[str, ...]
+    memories: tuple[str, ...]
+
+
+def top_name(design: Design) -> str:
+    """The name of the top module."""
+    return free_name(f"hwrnn_{design.name}", library_modules())
+
+
+def emit_rtl(design: Design) -> FileSet:
+    """The SystemVerilog project of a design: sources, memory contents, file list, README."""
+    top = Top(design, top_name(design), library_modules(), version_number())
+    last = top.build()
+    modules = [*top.kernels, last]
+    sources = {f"{m}.sv": (LIBRARY / f"{m}.sv").read_text() for m in used_library(modules)}
+    sources |= {f"{m.name}.sv": module_text(design, m) for m in modules}
+    memories = top.memories.files
+    view = project_view(design, last.name, tuple(sources), tuple(memories))
+    files = {f"rtl/{name}": text for name, text in {**sources, **memories}.items()}
+    files["rtl/files.f"] = render("rtl/files.f.j2", view)
+    files["README.md"] = render("rtl/README.md.j2", view)
+    if view.vivado:
+        files["vivado.tcl"] = render("rtl/vivado.tcl.j2", view)
+    return FileSet(files)
+
+
+def version_number() -> int:
+    """The tool's version as version_o shows it: major, minor, patch, a byte each."""
+    numbers = re.findall(r"\d+", __version__)[:3]
+    major, minor, patch = (int(n) for n in [*numbers, "0", "0", "0"][:3])
+    return major << 16 | minor << 8 | patch
+
+
+def module_text(design: Design, module: Module) -> str:
+    """A generated module as text."""
+    view = ModuleView(tool=tool(), model=model(design), module=module)
+    return render("rtl/module.sv.j2", view)
+
+
+def tool() -> str:
+    """Who wrote a file."""
+    return f"hwrnn {__version__}"
+
+
+def model(design: Design) -> str:
+    """What a file was made from."""
+    return f"model {design.graph.name}, hash {design.model_hash[:16]}"
+
+
+@cache
+def library_modules() -> frozenset[str]:
+    """The names of all library modules."""
+    return frozenset(p.stem for p in LIBRARY.glob("*.sv"))
+
+
+@cache
+def depends(module: str) -> tuple[str, ...]:
+    """The library modules that a library module instantiates."""
+    text = (LIBRARY / f"{module}.sv").read_text()
+    found = set(re.findall(r"^\s*(hwrnn_\w+) #\($", text, flags=re.MULTILINE))
+    return tuple(sorted(found & library_modules() - {module}))
+
+
+def used_library(modules: list[Module]) -> list[str]:
+    """The library modules below `modules`, sorted."""
+    open_ = {i.module for m in modules for i in m.instances} & library_modules()
+    used: set[str] = set()
+    while open_:
+        used |= open_
+        open_ = {d for m in open_ for d in depends(m)} - used
+    return sorted(used)
+
+
+def project_view(
+    design: Design, top: str, sources: tuple[str, ...], memories: tuple[str, ...]
+) -> ProjectView:
+    """What the README and the scripts say."""
+    board = design.board
+    return ProjectView(
+        tool=tool(),
+        model=design.graph.name,
+        model_hash=design.model_hash[:16],
+        version=__version__,
+        top=top,
+        board=board.title,
+        part=board.part,
+        vivado=board.toolchain is Toolchain.VIVADO,
+        clock_mhz=f"{board.clock_mhz:g}",
+        period_ns=f"{board.period_ns:.3f}",
+        x=port_view(design.source.out),
+        y=port_view(design.sink.x),
+        max_steps=design.source.max_steps,
+        fixed_steps=design.source.fixed_steps,
+        sources=sources,
+        memories=memories,
+    )
+
+
+def port_view(s: Stream) -> PortView:
+    """A port's numbers."""
+    return PortView(
+        features=s.features,
+        lanes=s.lanes,
+        beats=s.beats,
+        bits=axis_width(s.type),
+        signed=s.type.signed,
+        lo=s.type.lo,
+        hi=s.type.hi,
+        width=port_bits(s),
+    )
+
+
+def library_files() -> dict[str, Path]:
+    """Every library file, by module name."""
+    return {p.stem: p for p in sorted(LIBRARY.glob("*.sv"))}

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Contents of memories: integers become the hexadecimal words that $readmemh reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwrnn.backends.rtl_netlist import packed
+from hwrnn.ir import IntType
+
+
+def hex_words(elements: NDArray[np.int64], width: int) -> str:
+    """A line for each row: its elements side by side, the first in the low bits."""
+    rows, count = elements.shape
+    if elements.size and not (
+        -(1 << (width - 1)) <= int(elements.min()) and int(elements.max()) < 1 << width
+    ):
+        raise ValueError(f"{elements.min()}..{elements.max()} does not fit {width} bits")
+    shifts = np.arange(width, dtype=np.int64)
+    digits = max(-(-count * width // 4), 1)
+    lines = []
+    for start in range(0, rows, 4096):  # a bit is a byte here: not all of them at once
+        part = elements[start : start + 4096]
+        bits = ((part[:, :, None] >> shifts) & 1).astype(np.uint8).reshape(len(part), -1)
+        octets = np.packbits(bits, axis=1, bitorder="little")[:, ::-1]
+        lines += [row.tobytes().hex()[-digits:].rjust(digits, "0") for row in octets]
+    return "\n".join(lines) + "\n"
+
+
+def constant_words(words: Sequence[Sequence[int]], width: int) -> str:
+    """The same for integers of any size, which numpy does not hold."""
+    digits = -(-len(words[0]) * width // 4)
+    return "".join(f"{packed(row, width).value:0{digits}x}\n" for row in words)
+
+
+def lut_words(x: IntType, y: IntType, table: tuple[int, ...]) -> str:
+    """The table in the order of x's bit patterns; patterns that x never has read 0."""
+    entries = np.zeros((1 << x.bits, 1), dtype=np.int64)
+    mask = (1 << x.bits) - 1
+    for k, value in enumerate(table):
+        entries[(x.lo + k) & mask, 0] = value
+    return hex_words(entries, y.bits)
+
+
+@dataclass(slots=True)
+class Memories:
+    """The memory files of a design; equal contents share one file."""
+
+    files: dict[str, str] = field(default_factory=dict)
+    _by_content: dict[str, str] = field(default_factory=dict)
+
+    def file(self, name: str, content: str) -> str:
+        """The name of the file that holds `content`: `name`.mem, or an earlier one."""
+        if content not in self._by_content:
+            self._by_content[content] = f"{name}.mem"
+            self.files[f"{name}.mem"] = content
+        return self._by_content[content]

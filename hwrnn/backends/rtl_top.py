@@ -1,0 +1,378 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The top level in SystemVerilog: kernels, the FIFOs between them, AXI4-Stream at the ports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hwrnn.backends.rtl_kernels import engine_module, map_module
+from hwrnn.backends.rtl_memory import Memories
+from hwrnn.backends.rtl_netlist import Bits, Module, Parameter, Port, packed
+from hwrnn.design.design import (
+    AxisIn,
+    AxisOut,
+    Concat,
+    Design,
+    Dwc,
+    Engine,
+    Fork,
+    Kernel,
+    Map,
+    Reverse,
+    SelectStep,
+    Stream,
+    axis_width,
+    kernel_outputs,
+)
+from hwrnn.ir import Step
+
+
+def port_bits(stream: Stream) -> int:
+    """Width of TDATA: all lanes, rounded up to whole bytes."""
+    return -(-stream.lanes * axis_width(stream.type) // 8) * 8
+
+
+@dataclass(slots=True)
+class Top:
+    """Puts the top module together, and the modules of its engines."""
+
+    design: Design
+    name: str
+    taken: frozenset[str]
+    version: int
+    memories: Memories = field(default_factory=Memories)
+    kernels: list[Module] = field(default_factory=list)
+    module: Module = field(init=False)
+
+    def build(self) -> Module:
+        """The top module; `kernels` and `memories` are filled on the way."""
+        title = f"{self.design.graph.name}: AXI4-Stream in and out."
+        self.module = Module(name=self.name, title=title, ports=self.ports())
+        self.module.wire("clk_i")
+        self.module.wire("rst_i")
+        self.module.assigns += [
+            ("clk_i", "aclk"),
+            ("rst_i", "!aresetn"),
+            ("version_o", str(Bits(value=self.version, width=32))),
+            ("model_hash_o", f"64'h{int(self.design.model_hash[:16], 16):016x}"),
+        ]
+        for kernel in self.design.kernels:
+            for stream in kernel_outputs(kernel):
+                self.stream(stream, credited=isinstance(kernel, CREDITED) or buffered(kernel))
+            self.kernel(kernel)
+        return self.module
+
+    def ports(self) -> list[Port]:
+        """The ports that every top has."""
+        x, y = self.design.source.out, self.design.sink.x
+        return [
+            Port(direction="in", name="aclk"),
+            Port(direction="in", name="aresetn"),
+            Port(direction="in", name="s_axis_tdata", width=port_bits(x)),
+            Port(direction="in", name="s_axis_tvalid"),
+            Port(direction="out", name="s_axis_tready"),
+            Port(direction="in", name="s_axis_tlast"),
+            Port(direction="out", name="m_axis_tdata", width=port_bits(y)),
+            Port(direction="out", name="m_axis_tvalid"),
+            Port(direction="in", name="m_axis_tready"),
+            Port(direction="out", name="m_axis_tlast"),
+            Port(direction="out", name="error_o"),
+            Port(direction="out", name="version_o", width=32),
+            Port(direction="out", name="model_hash_o", width=64),
+        ]
+
+    def stream(self, s: Stream, *, credited: bool) -> None:
+        """The FIFO of a stream; a kernel with credits watches its reads, not its ready."""
+        base, bits = f"s_{s.name}", s.lanes * s.type.bits
+        for side in ("w", "r"):
+            self.module.wire(f"{base}_{side}_data", bits)
+            self.module.wire(f"{base}_{side}_last")
+            self.module.wire(f"{base}_{side}_valid")
+        self.module.wire(f"{base}_r_ready")
+        ready = self.module.wire(f"unused_{base}" if credited else f"{base}_w_ready")
+        pop = self.module.wire(f"{base}_pop" if credited else f"unused_{base}")
+        depth: dict[str, Parameter] = {} if s.depth == 2 else {"Depth": s.depth}
+        self.module.add(
+            "hwrnn_fifo" if depth else "hwrnn_stream_reg",
+            f"u_{base}",
+            {"Width": bits + 1} | depth,
+            {
+                "in_data_i": f"{{{base}_w_last, {base}_w_data}}",
+                "in_valid_i": f"{base}_w_valid",
+                "in_ready_o": ready,
+                "out_data_o": f"{{{base}_r_last, {base}_r_data}}",
+                "out_valid_o": f"{base}_r_valid",
+                "out_ready_i": f"{base}_r_ready",
+                "out_pop_o": pop,
+            },
+        )
+
+    def kernel(self, kernel: Kernel) -> None:
+        """One kernel."""
+        match kernel:
+            case AxisIn():
+                self.axis_in(kernel)
+            case AxisOut():
+                self.axis_out(kernel)
+            case Dwc():
+                self.dwc(kernel)
+            case Fork():
+                self.fork(kernel)
+            case Concat():
+                self.concat(kernel)
+            case Reverse():
+                self.reverse(kernel)
+            case SelectStep():
+                self.select(kernel)
+            case Engine() | Map():
+                self.generated(kernel)
+
+    def axis_in(self, k: AxisIn) -> None:
+        """The input shell, with a buffer of whole sequences if there is a greatest length."""
+        whole = buffered(k)
+        bits, base = k.out.lanes * k.out.type.bits, f"s_{k.out.name}"
+        to = f"{base}_f" if whole else f"{base}_w"
+        if whole:
+            self.module.wire(f"{to}_data", bits)
+            for part in ("last", "valid", "ready", "drop"):
+                self.module.wire(f"{to}_{part}")
+        drop = f"{to}_drop" if whole else self.module.wire("unused_drop")
+        self.module.add(
+            "hwrnn_axis_in",
+            f"u_{k.name}_in",
+            {
+                "Lanes": k.out.lanes,
+                "Width": k.out.type.bits,
+                "PortWidth": axis_width(k.out.type),
+                "Beats": k.out.beats,
+                "FixedBeats": (k.fixed_steps or 0) * k.out.beats,
+                "MaxBeats": 0 if k.fixed_steps else (k.max_steps or 0) * k.out.beats,
+            },
+            {
+                "s_axis_tdata": "s_axis_tdata",
+                "s_axis_tvalid": "s_axis_tvalid",
+                "s_axis_tready": "s_axis_tready",
+                "s_axis_tlast": "s_axis_tlast",
+                "out_data_o": f"{to}_data",
+                "out_last_o": f"{to}_last",
+                "out_valid_o": f"{to}_valid",
+                "out_drop_o": drop,
+                "out_ready_i": f"{to}_ready",
+                "error_o": "error_o",
+            },
+        )
+        if whole:
+            self.frame_fifo(k, to, base)
+
+    def frame_fifo(self, k: AxisIn, source: str, base: str) -> None:
+        """The buffer that holds whole sequences."""
+        assert k.max_steps is not None
+        self.module.add(
+            "hwrnn_frame_fifo",
+            f"u_{k.name}_frames",
+            {
+                "Width": k.out.lanes * k.out.type.bits,
+                "Depth": 2 * k.max_steps * k.out.beats,
+                "OutDepth": k.out.depth,
+            },
+            {
+                "in_data_i": f"{source}_data",
+                "in_last_i": f"{source}_last",
+                "in_valid_i": f"{source}_valid",
+                "in_drop_i": f"{source}_drop",
+                "in_ready_o": f"{source}_ready",
+                "out_data_o": f"{base}_w_data",
+                "out_last_o": f"{base}_w_last",
+                "out_valid_o": f"{base}_w_valid",
+                "out_pop_i": f"{base}_pop",
+            },
+        )
+
+    def axis_out(self, k: AxisOut) -> None:
+        """The output shell."""
+        self.module.add(
+            "hwrnn_axis_out",
+            f"u_{k.name}_out",
+            {
+                "Lanes": k.x.lanes,
+                "Width": k.x.type.bits,
+                "Signed": k.x.type.signed,
+                "PortWidth": axis_width(k.x.type),
+                **segments("", k.x),
+            },
+            {
+                **reading("in", k.x),
+                "m_axis_tdata": "m_axis_tdata",
+                "m_axis_tvalid": "m_axis_tvalid",
+                "m_axis_tready": "m_axis_tready",
+                "m_axis_tlast": "m_axis_tlast",
+            },
+        )
+
+    def dwc(self, k: Dwc) -> None:
+        """A width converter; one that changes nothing is wires."""
+        name = f"u_{k.name}"
+        if k.is_wire:
+            x, y = f"s_{k.x.name}", f"s_{k.out.name}"
+            data = self.cast(k.x, k.out, f"{x}_r_data")
+            self.module.assigns += [
+                (f"{y}_w_data", data),
+                (f"{y}_w_last", f"{x}_r_last"),
+                (f"{y}_w_valid", f"{x}_r_valid"),
+                (f"{x}_r_ready", f"{y}_w_ready"),
+            ]
+            return
+        same_type(k.name, k.x, k.out)
+        self.module.add(
+            "hwrnn_dwc",
+            name,
+            {
+                "Width": k.x.type.bits,
+                "XLanes": k.x.lanes,
+                **segments("X", k.x),
+                "YLanes": k.out.lanes,
+                **segments("Y", k.out),
+            },
+            reading("in", k.x) | writing("out", k.out),
+        )
+
+    def cast(self, x: Stream, out: Stream, signal: str) -> str:
+        """Data of one stream as the bits of another's type."""
+        return self.module.resized(signal, f"w_{x.name}", x.lanes, x.type, out.type)
+
+    def fork(self, k: Fork) -> None:
+        """Copies."""
+        x = f"s_{k.x.name}"
+        for out in k.outs:
+            same_type(k.name, k.x, out)
+            self.module.assigns += [
+                (f"s_{out.name}_w_data", f"{x}_r_data"),
+                (f"s_{out.name}_w_last", f"{x}_r_last"),
+            ]
+        self.module.add(
+            "hwrnn_fork",
+            f"u_{k.name}",
+            {"Outputs": len(k.outs)},
+            {
+                "in_valid_i": f"{x}_r_valid",
+                "in_ready_o": f"{x}_r_ready",
+                "out_valid_o": joined([f"s_{o.name}_w_valid" for o in k.outs]),
+                "out_ready_i": joined([f"s_{o.name}_w_ready" for o in k.outs]),
+            },
+            clocked=False,
+        )
+
+    def concat(self, k: Concat) -> None:
+        """Vectors one after the other."""
+        data = [self.cast(x, k.out, f"s_{x.name}_r_data") for x in k.xs]
+        self.module.add(
+            "hwrnn_concat",
+            f"u_{k.name}",
+            {
+                "Inputs": len(k.xs),
+                "Width": k.out.lanes * k.out.type.bits,
+                "Beats": packed([x.beats for x in k.xs], 32),
+            },
+            {
+                "in_data_i": joined(data),
+                "in_last_i": joined([f"s_{x.name}_r_last" for x in k.xs]),
+                "in_valid_i": joined([f"s_{x.name}_r_valid" for x in k.xs]),
+                "in_ready_o": joined([f"s_{x.name}_r_ready" for x in k.xs]),
+                **writing("out", k.out),
+            },
+        )
+
+    def reverse(self, k: Reverse) -> None:
+        """A sequence, last step first."""
+        same_type(k.name, k.x, k.out)
+        self.module.add(
+            "hwrnn_reverse",
+            f"u_{k.name}",
+            {
+                "Width": k.x.lanes * k.x.type.bits,
+                "Beats": k.x.beats,
+                "MaxSteps": k.max_steps,
+                "OutDepth": k.out.depth,
+            },
+            reading("in", k.x) | crediting("out", k.out),
+        )
+
+    def select(self, k: SelectStep) -> None:
+        """One step of each sequence."""
+        same_type(k.name, k.x, k.out)
+        self.module.add(
+            "hwrnn_select_step",
+            f"u_{k.name}",
+            {
+                "Width": k.x.lanes * k.x.type.bits,
+                "Beats": k.x.beats,
+                "First": k.step is Step.FIRST,
+            },
+            reading("in", k.x) | writing("out", k.out),
+        )
+
+    def generated(self, k: Engine | Map) -> None:
+        """A kernel with a module of its own."""
+        name = free_name(f"hwrnn_{self.design.name}_{k.name}", self.taken)
+        make = engine_module(k, name, self.memories) if isinstance(k, Engine) else None
+        self.kernels.append(make or map_module(k, name, self.memories))  # type: ignore[arg-type]
+        self.module.add(name, f"u_{k.name}", {}, reading("x", k.x) | crediting("out", k.out))
+
+
+CREDITED = (Engine, Map, Reverse)
+
+
+def buffered(kernel: Kernel) -> bool:
+    """True for an input shell that buffers whole sequences."""
+    return isinstance(kernel, AxisIn) and kernel.max_steps is not None
+
+
+def free_name(wish: str, taken: frozenset[str]) -> str:
+    """A module name that no library module has."""
+    return f"{wish}_top" if wish in taken else wish
+
+
+def reading(port: str, s: Stream) -> dict[str, str | Bits]:
+    """Connections of a port that reads a stream."""
+    return {
+        f"{port}_data_i": f"s_{s.name}_r_data",
+        f"{port}_last_i": f"s_{s.name}_r_last",
+        f"{port}_valid_i": f"s_{s.name}_r_valid",
+        f"{port}_ready_o": f"s_{s.name}_r_ready",
+    }
+
+
+def writing(port: str, s: Stream) -> dict[str, str | Bits]:
+    """Connections of a port that writes a stream."""
+    return {
+        f"{port}_data_o": f"s_{s.name}_w_data",
+        f"{port}_last_o": f"s_{s.name}_w_last",
+        f"{port}_valid_o": f"s_{s.name}_w_valid",
+        f"{port}_ready_i": f"s_{s.name}_w_ready",
+    }
+
+
+def crediting(port: str, s: Stream) -> dict[str, str | Bits]:
+    """Connections of a port that writes a stream and counts credits."""
+    connections = writing(port, s)
+    del connections[f"{port}_ready_i"]
+    return connections | {f"{port}_pop_i": f"s_{s.name}_pop"}
+
+
+def segments(prefix: str, s: Stream) -> dict[str, Parameter]:
+    """Parameters that describe the beats of a vector."""
+    return {
+        f"{prefix}SegmentCount": len(s.segments),
+        f"{prefix}Segments": packed(s.segments, 32),
+    }
+
+
+def joined(signals: list[str]) -> str:
+    """Signals side by side, the first in the low bits."""
+    return f"{{{', '.join(reversed(signals))}}}"
+
+
+def same_type(name: str, x: Stream, out: Stream) -> None:
+    """A kernel that moves beats does not change their width."""
+    if x.type.bits != out.type.bits:
+        raise ValueError(f"{name}: {x.type} in, {out.type} out")
