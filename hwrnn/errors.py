@@ -20,7 +20,7 @@ class HwrnnError(Exception):
 
 
 class ImportFault(HwrnnError):
-    """A model file that cannot be read, or that holds something which cannot be compiled exactly."""
+    """A model file that cannot be read, or holds something that cannot be compiled exactly."""
 
 
 class ExportFault(HwrnnError):

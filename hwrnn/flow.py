@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -40,10 +40,8 @@ __all__ = [
     "verify",
 ]
 
-T = TypeVar("T")
 Ints = NDArray[np.int64]
-Arrays = NDArray[np.float32] | dict[str, NDArray[np.float32]]
-Integers = Ints | dict[str, Ints]
+Arrays = NDArray[Any] | dict[str, NDArray[Any]]
 
 
 def load(path: str | os.PathLike[str]) -> Graph:
@@ -67,7 +65,7 @@ def run(
     *,
     integers: bool = False,
     lengths: Sequence[int] | None = None,
-) -> Arrays | Integers:
+) -> Arrays:
     """Run the Python C-model.
 
     x: the model's own axes and shape (`graph.inputs[0].axes`); float32 values are quantised by
@@ -88,15 +86,11 @@ def run(
         for name, q in found.items():
             for k, b in enumerate(members):
                 parts[name][b] = q[:, k] if q.ndim == 3 else q[k][None]
-    made = {o.out.name: arrange(o, parts[o.out.name]) for o in graph.outputs}
-    if integers:
-        return single(made)
-    return single({o.out.name: to_real(o, made[o.out.name]) for o in graph.outputs})
-
-
-def single(found: dict[str, T]) -> T | dict[str, T]:
-    """The value itself if there is only one."""
-    return next(iter(found.values())) if len(found) == 1 else found
+    made: dict[str, NDArray[Any]] = {}
+    for o in graph.outputs:
+        q = arrange(o, parts[o.out.name])
+        made[o.out.name] = q if integers else to_real(o, q)
+    return next(iter(made.values())) if len(made) == 1 else made
 
 
 def trace(graph: Graph, x: ArrayLike) -> dict[str, Ints]:
@@ -161,9 +155,12 @@ def estimate(design: Design, steps: int | None = None) -> Estimate:
     return estimate_design(design, steps)
 
 
-def emit(design: Design, backend: Literal["hls", "rtl", "both"] | str = "hls") -> FileSet:
-    """The files of a hardware project, path -> text or bytes; nothing is written."""
-    from hwrnn.sim.project import emit_project
+def emit(design: Design, backend: str = "hls") -> FileSet:
+    """The files of a hardware project, path -> text or bytes; nothing is written.
+
+    backend: `hls`, `rtl` or `both`.
+    """
+    from hwrnn.backends.project import emit_project
 
     return emit_project(design, backend)
 

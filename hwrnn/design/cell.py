@@ -54,7 +54,7 @@ def compile_cell(name: str, body: Body, pe: int, result: str) -> Cell:
         gate(name, made, x, body.states) for made in products.values() if read[made.out.name]
     )
     units = units_of(name, gates, body, rest)
-    states = tuple(engine_state(name, s, products.values(), read, units) for s in body.states)
+    states = tuple(engine_state(s, products.values(), read) for s in body.states)
     ports = tuple(g.value for g in gates)
     consts = tuple(op for op in rest if isinstance(op, Const))
     placed = place([op for op in rest if not isinstance(op, Const)], ports, consts)
@@ -143,9 +143,7 @@ def units_of(name: str, gates: tuple[Gate, ...], body: Body, rest: list[AnyOp]) 
     return sizes.pop()
 
 
-def engine_state(
-    name: str, s: State, products: Iterable[Product], read: Counter[str], units: int
-) -> EngineState:
+def engine_state(s: State, products: Iterable[Product], read: Counter[str]) -> EngineState:
     """A state, and by whom it is read."""
     recurrent = any(s.value.name in p.terms for p in products)
     return EngineState(

@@ -23,7 +23,7 @@ from hwrnn.ir import AnyOp, Const, Graph, IntMatrix, IntType, Step, Value
 
 
 def ceil_div(a: int, b: int) -> int:
-    """a / b, rounded up."""
+    """A / b, rounded up."""
     return -(-a // b)
 
 
@@ -128,7 +128,8 @@ class Concat:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reverse:
     """The steps of each sequence, last first. Two banks of max_steps steps each: one is filled
-    while the other is read. A read issued at cycle t is written out at t + 1 (credits)."""
+    while the other is read. A read issued at cycle t is written out at t + 1 (credits).
+    """
 
     name: str
     x: Stream
@@ -139,7 +140,8 @@ class Reverse:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelectStep:
     """Keeps one step of each sequence. LAST holds one step and gives it when `last` has come,
-    taking nothing meanwhile; FIRST passes the first step on and swallows the rest."""
+    taking nothing meanwhile; FIRST passes the first step on and swallows the rest.
+    """
 
     name: str
     x: Stream
@@ -150,7 +152,8 @@ class SelectStep:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlacedOp:
     """An element-wise op in a pipeline: reads its operands at `stage`, its result is in a
-    register at `stage + latency`. Operands that are ready earlier are delayed."""
+    register at `stage + latency`. Operands that are ready earlier are delayed.
+    """
 
     op: AnyOp
     stage: int
@@ -213,7 +216,8 @@ class Gate:
 class EngineState:
     """A state of the engine. `recurrent`: the h whose columns are multiplied; it is kept as a
     vector that is read by blocks of simd. `elementwise`: read unit by unit by the datapath.
-    It is written at the stage at which `next` is ready."""
+    It is written at the stage at which `next` is ready.
+    """
 
     value: Value
     initial: tuple[int, ...]

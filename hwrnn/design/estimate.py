@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 from hwrnn.design.area import Area, area
 from hwrnn.design.design import AxisIn, Design
@@ -99,7 +100,8 @@ class Estimate:
 
 def estimate_design(design: Design, steps: int | None = None) -> Estimate:
     """Cycles and area. `steps`: the length of the sequence for the latency; by default that of
-    the example with which the model was exported."""
+    the example with which the model was exported.
+    """
     fixed = design.source.fixed_steps
     n = steps or fixed or design.graph.inputs[0].example_steps or 16
     parts = area(design)
@@ -132,7 +134,7 @@ def cycles_per_step(design: Design) -> float:
 
 def steady(starts: list[int]) -> float:
     """The mean distance over the last whole period of the distances; 0 with a single step."""
-    gaps = [b - a for a, b in zip(starts, starts[1:], strict=False)]
+    gaps = [b - a for a, b in pairwise(starts)]
     if not gaps:
         return 0
     for period in range(1, len(gaps) // 2 + 1):

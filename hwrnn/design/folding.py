@@ -66,7 +66,9 @@ def resolve(spec: FoldingSpec, layers: tuple[LayerShape, ...]) -> dict[str, Fold
 def as_table(layer: LayerShape, entry: object) -> Mapping[str, object]:
     """The entry of one layer."""
     if not isinstance(entry, Mapping):
-        raise DesignError(f'folding "{layer.name}"', "is not a table", 'write {"pe": 4, "simd": 16}')
+        raise DesignError(
+            f'folding "{layer.name}"', "is not a table", 'write {"pe": 4, "simd": 16}'
+        )
     return entry
 
 
@@ -86,7 +88,8 @@ def fold_of(layer: LayerShape, table: Mapping[str, object], *, clip: bool) -> Fo
             raise DesignError(
                 place, f"{key} {value} is more than the {most} {what}", f"use {key} {most} or less"
             )
-    assert isinstance(pe, int) and isinstance(simd, int)
+    assert isinstance(pe, int)
+    assert isinstance(simd, int)
     return Fold(pe=min(pe, layer.units), simd=min(simd, layer.columns))
 
 

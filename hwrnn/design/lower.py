@@ -96,6 +96,17 @@ def layers(graph: Graph) -> tuple[LayerShape, ...]:
     return tuple(found)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """What an engine computes: a body on the steps of `source`; `result` is the body's value."""
+
+    name: str
+    source: str
+    body: Body
+    result: str
+    emit: Step | None = None
+
+
 @dataclass
 class Builder:
     """Walks the graph in order; every value becomes a stream when its op has been met."""
@@ -128,7 +139,8 @@ class Builder:
                 self.scan(op)
             case MatVec():
                 body = Body(inputs=(self.as_vector(op.x),), states=(), ops=(vector(op),))
-                self.engine(op.out.name, op.x, body, op.out)
+                name = op.out.name
+                self.engine(Layer(name=name, source=op.x, body=body, result=name), op.out)
             case ConcatOp():
                 self.concat(op)
             case ReverseOp():
@@ -171,7 +183,9 @@ class Builder:
         for user in users:
             room = self.whole_sequence(stream) if beside and not isinstance(user, ReverseOp) else 0
             outs.append(replace(stream, name=self.name(f"{stream.name}_to"), depth=2 + room))
-        self.kernels.append(Fork(name=self.kernel_name(f"{value.name}_fork"), x=stream, outs=tuple(outs)))
+        self.kernels.append(
+            Fork(name=self.kernel_name(f"{value.name}_fork"), x=stream, outs=tuple(outs))
+        )
         self.streams[value.name] = outs[::-1]
 
     def whole_sequence(self, stream: Stream) -> int:
@@ -221,7 +235,9 @@ class Builder:
     def read_port(self, op: Input) -> None:
         """The input shell."""
         lanes = self.wanted(op.out)
-        out = Stream(name=self.name(op.out.name), type=op.out.type, segments=(op.out.size,), lanes=lanes)
+        out = Stream(
+            name=self.name(op.out.name), type=op.out.type, segments=(op.out.size,), lanes=lanes
+        )
         fixed = {f.steps for f in self.graph.ops if isinstance(f, Flatten)}
         if len(fixed) > 1:
             raise DesignError(self.graph.name, "flattens sequences of two different lengths")
@@ -249,29 +265,25 @@ class Builder:
         out = readers[0].out if alone else op.out
         if alone:
             self.fused.add(out.name)
-        self.engine(
-            op.out.name, op.xs[0], op.body, out, op.outs[0].body_value, picks.pop() if alone else None
+        layer = Layer(
+            name=op.out.name,
+            source=op.xs[0],
+            body=op.body,
+            result=op.outs[0].body_value,
+            emit=picks.pop() if alone else None,
         )
+        self.engine(layer, out)
 
-    def engine(
-        self,
-        name: str,
-        source: str,
-        body: Body,
-        out: Value,
-        result: str | None = None,
-        emit: Step | None = None,
-    ) -> None:
+    def engine(self, layer: Layer, out: Value) -> None:
         """An engine, with the element-wise ops behind it that only it feeds."""
-        fold = self.folds[name]
-        x = self.take(source, fold.simd)
+        name, fold = layer.name, self.folds[layer.name]
+        x = self.take(layer.source, fold.simd)
         tail, out = self.tail(out)
-        start = result or name
-        if tail and result is not None:  # the body's own name for the value
-            tail = [rename_first(tail[0], start), *tail[1:]]
-        ops = (*body.ops, *(vector(t) for t in tail))
-        end = tail[-1].out.name if tail else start
-        cell = compile_cell(name, replace(body, ops=ops), fold.pe, end)
+        end = tail[-1].out.name if tail else layer.result
+        if tail:  # the body's own name for the value
+            tail = [rename_first(tail[0], layer.result), *tail[1:]]
+        body = replace(layer.body, ops=(*layer.body.ops, *(vector(t) for t in tail)))
+        cell = compile_cell(name, body, fold.pe, end)
         kernel = Engine(
             name=self.kernel_name(name),
             x=x,
@@ -284,7 +296,7 @@ class Builder:
             states=cell.states,
             datapath=cell.datapath,
             result=end,
-            emit=emit,
+            emit=layer.emit,
         )
         room = self.whole_sequence(kernel.out) if self.beside_reverse(out) else kernel.groups
         depth = kernel.out_latency + room + 2
@@ -317,7 +329,11 @@ class Builder:
         )
         stream = replace(x, name=self.name(out.name), type=out.type)
         kernel = Map(
-            name=self.kernel_name(f"{out.name}_map"), x=x, out=stream, datapath=path, result=out.name
+            name=self.kernel_name(f"{out.name}_map"),
+            x=x,
+            out=stream,
+            datapath=path,
+            result=out.name,
         )
         kernel = replace(kernel, out=replace(stream, depth=kernel.out_latency + 2))
         self.kernels.append(kernel)
@@ -329,7 +345,9 @@ class Builder:
         xs = [self.take(x, lanes) for x in op.xs]
         segments = tuple(s for x in xs for s in x.segments)
         out = Stream(name=self.name(op.out.name), type=op.out.type, segments=segments, lanes=lanes)
-        self.kernels.append(Concat(name=self.kernel_name(f"{op.out.name}_join"), xs=tuple(xs), out=out))
+        self.kernels.append(
+            Concat(name=self.kernel_name(f"{op.out.name}_join"), xs=tuple(xs), out=out)
+        )
         self.give(op.out, out)
 
     def reverse(self, op: ReverseOp) -> None:
@@ -338,7 +356,9 @@ class Builder:
         x = self.streams[op.x].pop()
         out = replace(x, name=self.name(op.out.name), depth=3)
         self.kernels.append(
-            Reverse(name=self.kernel_name(f"{op.out.name}_flip"), x=x, out=out, max_steps=self.max_steps)
+            Reverse(
+                name=self.kernel_name(f"{op.out.name}_flip"), x=x, out=out, max_steps=self.max_steps
+            )
         )
         self.give(op.out, out)
 
@@ -366,4 +386,4 @@ def vector(op: AnyOp) -> AnyOp:
 
 def rename_first(op: AnyOp, name: str) -> AnyOp:
     """The op reading another value."""
-    return replace(op, x=name)  # type: ignore[call-arg,type-var]
+    return replace(op, x=name)  # type: ignore[call-arg]

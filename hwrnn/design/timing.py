@@ -10,8 +10,9 @@ with the number of beats. The rules of each kernel are those of its docstring in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from hwrnn.design.design import (
     AxisIn,
@@ -30,7 +31,9 @@ from hwrnn.design.design import (
 )
 from hwrnn.ir import Step
 
-Process = Iterator[None]
+Process = Generator[None, None, None]
+R = TypeVar("R")
+Waiting = Generator[None, None, R]
 
 
 @dataclass
@@ -98,8 +101,8 @@ class Run:
         taken: Callable[[int], int] | None,
     ) -> None:
         self.design = design
-        self.offered = offered or (lambda k: 0)
-        self.taken = taken or (lambda k: 0)
+        self.offered = offered or (lambda _: 0)
+        self.taken = taken or (lambda _: 0)
         self.channels: dict[str, Channel] = {}
         self.steps: dict[str, list[int]] = {design.source.out.name: list(lengths)}
         self.result = Schedule([], [], {}, [])
@@ -155,29 +158,33 @@ class Run:
 
     def processes(self, kernel: Kernel) -> list[Process]:
         """The processes of one kernel."""
+        if isinstance(kernel, AxisIn):
+            buffered = kernel.max_steps is not None
+            return self.frame_fifo(kernel) if buffered else [self.axis_in(kernel)]
+        if isinstance(kernel, Reverse):
+            return self.reverse(kernel)
+        return [self.process(kernel)]
+
+    def process(self, kernel: Kernel) -> Process:
+        """The process of a kernel that has one."""
         match kernel:
-            case AxisIn(max_steps=None):
-                return [self.axis_in(kernel)]
-            case AxisIn():
-                return self.frame_fifo(kernel)
             case AxisOut():
-                return [self.axis_out(kernel)]
-            case Dwc() if kernel.is_wire:
-                return [self.fork(kernel.x, (kernel.out,))]
+                return self.axis_out(kernel)
             case Dwc():
-                return [self.dwc(kernel)]
+                wire = kernel.is_wire
+                return self.fork(kernel.x, (kernel.out,)) if wire else self.dwc(kernel)
             case Fork():
-                return [self.fork(kernel.x, kernel.outs)]
+                return self.fork(kernel.x, kernel.outs)
             case Concat():
-                return [self.concat(kernel)]
-            case Reverse():
-                return self.reverse(kernel)
+                return self.concat(kernel)
             case SelectStep():
-                return [self.select(kernel)]
+                return self.select(kernel)
             case Engine():
-                return [self.engine(kernel)]
+                return self.engine(kernel)
             case Map():
-                return [self.map(kernel)]
+                return self.map(kernel)
+            case _:
+                raise TypeError(f"{type(kernel).__name__} has several processes")
 
     # -- ports ---------------------------------------------------------------------------------
 
@@ -299,38 +306,37 @@ class Run:
 
     def reverse(self, kernel: Reverse) -> list[Process]:
         """Two banks: a sequence is written to one while the one before it is read."""
-        x, out = self.channels[kernel.x.name], self.channels[kernel.out.name]
         totals = [n * kernel.x.beats for n in self.lengths(kernel.x)]
         full: list[int] = []
         freed: list[int] = []
+        x, out = self.channels[kernel.x.name], self.channels[kernel.out.name]
+        return [self.fill_banks(x, totals, full, freed), self.drain_banks(out, totals, full, freed)]
 
-        def fill() -> Process:
-            for s, total in enumerate(totals):
-                while s >= 2 and len(freed) < s - 1:
-                    yield
-                start = freed[s - 2] if s >= 2 else 0
-                for _ in range(total):
-                    k = len(x.read)
-                    while not x.has(k):
-                        yield
-                    x.read.append(max(start, x.arrival(k), self.after(x.read)))
-                full.append(x.read[-1] + 1)
+    def fill_banks(
+        self, x: Channel, totals: list[int], full: list[int], freed: list[int]
+    ) -> Process:
+        """Write each sequence to the bank that was freed by the one two before it."""
+        for s, total in enumerate(totals):
+            yield from until(lambda: len(freed) >= s - 1)  # noqa: B023 - used at once
+            start = freed[s - 2] if s >= 2 else 0
+            for k in range(len(x.read), len(x.read) + total):
+                yield from until(lambda: x.has(k))  # noqa: B023 - used at once
+                x.read.append(max(start, x.arrival(k), self.after(x.read)))
+            full.append(x.read[-1] + 1)
 
-        def drain() -> Process:
-            issue = -1
-            for s, total in enumerate(totals):
-                while len(full) <= s:
-                    yield
-                issue = max(issue, full[s] - 1)
-                for _ in range(total):
-                    k = len(out.written)
-                    while not out.knows_room(k):
-                        yield
-                    issue = max(issue + 1, out.room(k))
-                    out.written.append(issue + 1)
-                freed.append(issue + 1)
-
-        return [fill(), drain()]
+    def drain_banks(
+        self, out: Channel, totals: list[int], full: list[int], freed: list[int]
+    ) -> Process:
+        """Read each bank once it is full; a read is written out in the next cycle."""
+        issue = -1
+        for s, total in enumerate(totals):
+            yield from until(lambda: len(full) > s)  # noqa: B023 - used at once
+            issue = max(issue, full[s] - 1)
+            for k in range(len(out.written), len(out.written) + total):
+                yield from until(lambda: out.knows_room(k))  # noqa: B023 - used at once
+                issue = max(issue + 1, out.room(k))
+                out.written.append(issue + 1)
+            freed.append(issue + 1)
 
     def select(self, kernel: SelectStep) -> Process:
         """FIRST: the first step passes, the rest is swallowed. LAST: a step is held."""
@@ -361,46 +367,60 @@ class Run:
         `t` is the next free issue cycle, `done` holds the issues of the last block of the step
         before: they tell from when on a block of h may be read.
         """
-        x, out = self.channels[kernel.x.name], self.channels[kernel.out.name]
         started = self.result.engine_steps.setdefault(kernel.name, [])
-        groups, blocks = kernel.groups, kernel.x_blocks + kernel.h_blocks
-        needs = [groups_needed(kernel, b) for b in range(kernel.h_blocks)]
+        last = kernel.x_blocks + kernel.h_blocks - 1
         t = 0
         for steps in self.lengths(kernel.x):
             done: list[int] = []
             for step in range(steps):
                 emits = emits_step(kernel, step, steps)
-                for block in range(blocks):
-                    at = len(x.read)
-                    from_x = block < kernel.x_blocks
-                    while from_x and not x.has(at):
-                        yield
-                    if from_x:
-                        t = max(t, x.arrival(at))
-                    elif done:
-                        t = max(t, done[needs[block - kernel.x_blocks] - 1] + kernel.state_latency)
-                    last = block == blocks - 1
-                    issues: list[int] = []
-                    for group in range(groups if last else 0):
-                        k = len(out.written)
-                        while emits and not out.knows_room(k):
-                            yield
-                        t = max(t, out.room(k)) if emits else t
-                        if done and kernel.states and not kernel.h_blocks:
-                            t = max(t, done[group] + kernel.state_latency)
-                        issues.append(t)
-                        if emits:
-                            out.written.append(t + kernel.out_latency)
-                        t += 1
-                    if not last:
-                        issues = [t]
-                        t += groups
-                    if from_x:
-                        x.read.append(issues[0])
-                    if block == 0:
-                        started.append(issues[0])
-                    if last:
-                        done = issues
+                for block in range(last):
+                    t = yield from self.block(kernel, block, t, done)
+                    started += [t] if block == 0 else []
+                    t += kernel.groups
+                done = yield from self.last_block(kernel, emits, t, done)
+                started += [done[0]] if last == 0 else []
+                t = done[-1] + 1
+
+    def block(self, kernel: Engine, block: int, t: int, done: list[int]) -> Waiting[int]:
+        """The first issue of a block that is not the last of its step."""
+        if block >= kernel.x_blocks:
+            needed = groups_needed(kernel, block - kernel.x_blocks)
+            return max(t, done[needed - 1] + kernel.state_latency) if done else t
+        x = self.channels[kernel.x.name]
+        at = len(x.read)
+        yield from until(lambda: x.has(at))
+        t = max(t, x.arrival(at))
+        x.read.append(t)
+        return t
+
+    def last_block(
+        self, kernel: Engine, emits: bool, t: int, done: list[int]
+    ) -> Waiting[list[int]]:
+        """The issues of the last block, whose results go on to the datapath."""
+        x, out = self.channels[kernel.x.name], self.channels[kernel.out.name]
+        at = len(x.read)
+        from_x = not kernel.h_blocks
+        if from_x:
+            yield from until(lambda: x.has(at))
+            t = max(t, x.arrival(at))
+        elif done:
+            t = max(t, done[groups_needed(kernel, kernel.h_blocks - 1) - 1] + kernel.state_latency)
+        issues: list[int] = []
+        for group in range(kernel.groups):
+            k = len(out.written)
+            if emits:
+                yield from until(lambda: out.knows_room(k))  # noqa: B023 - used at once
+                t = max(t, out.room(k))
+            if done and kernel.states and from_x:
+                t = max(t, done[group] + kernel.state_latency)
+            if emits:
+                out.written.append(t + kernel.out_latency)
+            issues.append(t)
+            t += 1
+        if from_x:
+            x.read.append(issues[0])
+        return issues
 
     def map(self, kernel: Map) -> Process:
         """A beat is taken when there is sure to be room for its result."""
@@ -411,6 +431,12 @@ class Run:
             t = max(x.arrival(k), out.room(k), self.after(x.read))
             x.read.append(t)
             out.written.append(t + kernel.out_latency)
+
+
+def until(condition: Callable[[], bool]) -> Process:
+    """Wait for a neighbour."""
+    while not condition():
+        yield
 
 
 def _ended(process: Process) -> bool:

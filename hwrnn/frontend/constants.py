@@ -9,6 +9,7 @@ from fractions import Fraction
 from hwrnn.ir import IntType, Rounding
 from hwrnn.ir.exact import Floats, Ints, quantise
 
+
 @dataclass(frozen=True, slots=True)
 class FloatConst:
     """A constant as the file stores it; float32 numbers are exact in float64."""

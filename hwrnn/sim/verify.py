@@ -106,7 +106,9 @@ def verify_graph(
     """Run every engine on x and compare; see `hwrnn.verify`."""
     for name in engines:
         if name not in ALL:
-            raise DesignError(f'engine "{name}"', "is not known", f"the engines are {', '.join(ALL)}")
+            raise DesignError(
+                f'engine "{name}"', "is not known", f"the engines are {', '.join(ALL)}"
+            )
     batch = random_batch(graph) if x is None else take_batch(graph, x)
     values = [run_plain(graph, {graph.inputs[0].out.name: q[:, None]}) for q in batch.sequences()]
     output = graph.outputs[0]
@@ -125,9 +127,7 @@ def sequence_part(q: Ints) -> Ints:
     return q[:, 0] if q.ndim == 3 else q
 
 
-def runner(
-    graph: Graph, batch: Batch, board: Board, folding: FoldingSpec
-) -> Callable[[str], Ints]:
+def runner(graph: Graph, batch: Batch, board: Board, folding: FoldingSpec) -> Callable[[str], Ints]:
     """A function that gives an engine's outputs in the model's axes."""
 
     def run(name: str) -> Ints:
@@ -228,5 +228,3 @@ def module_report(
     from hwrnn.sim.module import compare_module
 
     return compare_module(graph, x, module=module, expected=expected)
-
-

@@ -25,8 +25,8 @@ def share_equal_ops(g: Graph) -> Graph:
     names: dict[str, str] = {}
     seen: dict[object, str] = {}
     kept: list[AnyOp] = []
-    for op in g.ops:
-        op = renamed(op, names)
+    for old in g.ops:
+        op = renamed(old, names)
         if isinstance(op, Input | Output | Scan):
             kept.append(op)
             continue
@@ -45,8 +45,8 @@ def drop_identities(g: Graph) -> Graph:
     reversed_of: dict[str, str] = {}
     kept: list[AnyOp] = []
     scope = g.scope()
-    for op in g.ops:
-        op = renamed(op, names)
+    for old in g.ops:
+        op = renamed(old, names)
         if isinstance(op, Requant) and is_identity(op, scope[op.x].type.lo, scope[op.x].type.hi):
             names[op.out.name] = op.x
             continue
@@ -72,8 +72,11 @@ def drop_dead(g: Graph) -> Graph:
     for op in reversed(g.ops):
         if not isinstance(op, Input | Output) and not any(v.name in live for v in op.outputs()):
             continue
-        if isinstance(op, Scan):
-            op = replace(op, outs=tuple(o for o in op.outs if o.out.name in live))
         live.update(op.operands())
-        kept.append(op)
+        kept.append(only_live(op, live) if isinstance(op, Scan) else op)
     return replace(g, ops=tuple(reversed(kept)))
+
+
+def only_live(op: Scan, live: set[str]) -> Scan:
+    """The Scan with those outputs that somebody reads."""
+    return replace(op, outs=tuple(o for o in op.outs if o.out.name in live))

@@ -14,6 +14,7 @@ from hwrnn.ir import (
     Lut,
     MatVec,
     Mul,
+    Op,
     Requant,
     Reverse,
     Select,
@@ -28,45 +29,47 @@ _PER_STEP = (Add, Concat, Const, Lut, MatVec, Mul, Requant, Slice, Sub)
 
 
 def select_early(g: Graph) -> Graph:
-    """Select(f(x)) = f(Select(x)) for every f that works step by step; the last step of a
-    reversed sequence is the first of the sequence."""
-    made_by = {v.name: op for op in g.ops for v in op.outputs()}
-    ops: list[AnyOp] = []
-    done: dict[tuple[str, Step], str] = {}
+    """Select(f(x)) = f(Select(x)) for every f that works step by step.
+
+    The last step of a reversed sequence is the first of the sequence.
+    """
+    mover = _Mover(g)
     for op in g.ops:
         if isinstance(op, Select):
-            selected(op.x, op.step, made_by, ops, done, wish=op.out)
+            mover.selected(op.x, op.step, wish=op.out)
         else:
-            ops.append(op)
-    names = {
-        op.out.name: done[op.x, op.step] for op in g.ops if isinstance(op, Select)
-    }
-    return replace(g, ops=tuple(renamed(op, names) for op in ops))
+            mover.ops.append(op)
+    names = {s.out.name: mover.done[s.x, s.step] for s in g.ops if isinstance(s, Select)}
+    return replace(g, ops=tuple(renamed(op, names) for op in mover.ops))
 
 
-def selected(
-    x: str,
-    step: Step,
-    made_by: dict[str, AnyOp],
-    ops: list[AnyOp],
-    done: dict[tuple[str, Step], str],
-    wish: Value | None = None,
-) -> str:
-    """The name of `step` of sequence x, after adding what computes it to `ops`."""
-    if (x, step) in done:
-        return done[x, step]
-    op = made_by[x]
-    name = wish.name if wish else f"{x[:52]}_{step.value}"
-    if isinstance(op, Reverse):
-        other = Step.FIRST if step is Step.LAST else Step.LAST
-        done[x, step] = selected(op.x, other, made_by, ops, done, wish)
-        return done[x, step]
-    value = next(v for v in op.outputs() if v.name == x)
-    out = replace(value, name=name, sequence=False)
-    if isinstance(op, _PER_STEP):
-        inner = {n: selected(n, step, made_by, ops, done) for n in op.operands()}
-        ops.append(replace(renamed(op, inner), out=out))  # type: ignore[type-var]
-    else:
-        ops.append(Select(out=out, x=x, step=step))
-    done[x, step] = name
-    return name
+class _Mover:
+    """The new ops, and which step of which sequence they already give."""
+
+    def __init__(self, g: Graph) -> None:
+        self.made_by: dict[str, AnyOp] = {v.name: op for op in g.ops for v in op.outputs()}
+        self.ops: list[AnyOp] = []
+        self.done: dict[tuple[str, Step], str] = {}
+
+    def selected(self, x: str, step: Step, wish: Value | None = None) -> str:
+        """The name of `step` of sequence x, after adding the ops that compute it."""
+        if (x, step) not in self.done:
+            self.done[x, step] = self.add(x, step, wish)
+        return self.done[x, step]
+
+    def add(self, x: str, step: Step, wish: Value | None) -> str:
+        """Add what computes `step` of x; returns its name."""
+        op = self.made_by[x]
+        if isinstance(op, Reverse):
+            other = Step.FIRST if step is Step.LAST else Step.LAST
+            return self.selected(op.x, other, wish)
+        value = next(v for v in op.outputs() if v.name == x)
+        name = wish.name if wish else f"{x[:52]}_{step.value}"
+        out = replace(value, name=name, sequence=False)
+        if isinstance(op, _PER_STEP):
+            moved = renamed(op, {n: self.selected(n, step) for n in op.operands()})
+            assert isinstance(moved, Op)
+            self.ops.append(replace(moved, out=out))
+        else:
+            self.ops.append(Select(out=out, x=x, step=step))
+        return name
