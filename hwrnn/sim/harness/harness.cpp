@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+// Drives any top with one AXI4-Stream in and one out from a file of beats, as fast as it can.
+//
+// Every beat of the input file is its TDATA bytes, then one byte with TLAST. The output file holds
+// ten 64-bit numbers (see Report), then the beats that came out in the same form, then, 64 bits
+// each: the cycles in which input beats were first offered, accepted, and output beats accepted.
+#include "Vtop.h"
+#include "verilated.h"
+#ifdef HWRNN_TRACE
+#include "verilated_vcd_c.h"
+#endif
+
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace {
+
+struct Job {
+  const char* input;
+  const char* output;
+  std::size_t in_bytes;
+  std::size_t out_bytes;
+  std::uint64_t sequences;  // how many TLAST have to come out
+  std::uint64_t patience;   // cycles without any handshake until it counts as a deadlock
+  std::uint32_t idle;       // chance, of 2^32, that the source waits a cycle before a beat
+  std::uint32_t stall;      // chance, of 2^32, that the sink is not ready in a cycle
+  std::uint64_t seed;
+  const char* trace;  // "" for none
+};
+
+struct Report {
+  std::uint64_t deadlock = 0;
+  std::uint64_t cycles = 0;
+  std::uint64_t in_beats = 0;
+  std::uint64_t out_beats = 0;
+  std::uint64_t left_over = 0;  // output beats after the last sequence
+  std::uint64_t error = 0;
+  std::uint64_t version = 0;
+  std::uint64_t model_hash = 0;
+  std::uint64_t offered = 0;  // input beats that were put on the bus
+  std::uint64_t reserved = 0;
+};
+
+struct Random {
+  std::uint64_t state;
+
+  bool below(std::uint32_t chance) {
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return static_cast<std::uint32_t>(state >> 32) < chance;
+  }
+};
+
+template <class Port>
+void put(Port& port, const std::uint8_t* bytes, std::size_t count) {
+  std::memcpy(&port, bytes, count);
+}
+
+template <class Port>
+void get(const Port& port, std::uint8_t* bytes, std::size_t count) {
+  std::memcpy(bytes, &port, count);
+}
+
+std::vector<std::uint8_t> read_file(const char* path) {
+  std::FILE* file = std::fopen(path, "rb");
+  if (file == nullptr) std::exit(2);
+  std::vector<std::uint8_t> bytes;
+  std::fseek(file, 0, SEEK_END);
+  bytes.resize(static_cast<std::size_t>(std::ftell(file)));
+  std::rewind(file);
+  if (!bytes.empty() && std::fread(bytes.data(), 1, bytes.size(), file) != bytes.size()) {
+    std::exit(2);
+  }
+  std::fclose(file);
+  return bytes;
+}
+
+class Bench {
+ public:
+  explicit Bench(const Job& job)
+      : job_(job), random_{job.seed * 2 + 0x9e3779b97f4a7c15u}, top_(new Vtop(&context_)) {
+    beats_ = read_file(job.input);
+    count_ = beats_.size() / (job.in_bytes + 1);
+    open_trace();
+  }
+
+  ~Bench() {
+    top_->final();
+#ifdef HWRNN_TRACE
+    if (trace_) trace_->close();
+#endif
+  }
+
+  void run() {
+    reset();
+    std::uint64_t quiet = 0;
+    const std::uint64_t tail = 64;
+    while (true) {
+      const bool done = report_.in_beats == count_ && sequences_ >= job_.sequences;
+      if (done && quiet >= tail) break;
+      if (!done && quiet >= job_.patience) {
+        report_.deadlock = 1;
+        break;
+      }
+      quiet = cycle(done) ? 0 : quiet + 1;
+    }
+    report_.error = top_->error_o;
+    report_.version = top_->version_o;
+    report_.model_hash = top_->model_hash_o;
+  }
+
+  void write() const {
+    std::FILE* file = std::fopen(job_.output, "wb");
+    if (file == nullptr) std::exit(2);
+    std::fwrite(&report_, sizeof report_, 1, file);
+    std::fwrite(out_.data(), 1, out_.size(), file);
+    for (const auto* times : {&offered_, &accepted_, &delivered_}) {
+      std::fwrite(times->data(), sizeof(std::uint64_t), times->size(), file);
+    }
+    if (std::fclose(file) != 0) std::exit(2);
+  }
+
+ private:
+  void open_trace() {
+#ifdef HWRNN_TRACE
+    if (job_.trace[0] == '\0') return;
+    context_.traceEverOn(true);
+    trace_.reset(new VerilatedVcdC);
+    top_->trace(trace_.get(), 99);
+    trace_->open(job_.trace);
+#endif
+  }
+
+  void dump() {
+#ifdef HWRNN_TRACE
+    if (trace_) trace_->dump(time_);
+#endif
+    time_ += 5;
+  }
+
+  void tick() {
+    dump();
+    top_->aclk = 1;
+    top_->eval();
+    dump();
+    top_->aclk = 0;
+  }
+
+  void reset() {
+    top_->aresetn = 0;
+    top_->s_axis_tvalid = 0;
+    top_->s_axis_tlast = 0;
+    top_->m_axis_tready = 0;
+    for (int k = 0; k < 4; ++k) {
+      top_->eval();
+      tick();
+    }
+    top_->aresetn = 1;
+  }
+
+  // One clock cycle; true if a beat moved.
+  bool cycle(bool done) {
+    if (!offering_ && next_ < count_ && (job_.idle == 0 || !random_.below(job_.idle))) offer();
+    top_->m_axis_tready = job_.stall == 0 || !random_.below(job_.stall);
+    top_->eval();
+    const bool in = offering_ && top_->s_axis_tready;
+    const bool out = top_->m_axis_tvalid && top_->m_axis_tready;
+    if (out) take(done);
+    tick();
+    if (in) {
+      accepted_.push_back(report_.cycles);
+      ++report_.in_beats;
+      offering_ = false;
+      top_->s_axis_tvalid = 0;
+    }
+    ++report_.cycles;
+    return in || out;
+  }
+
+  void offer() {
+    const std::uint8_t* beat = &beats_[next_ * (job_.in_bytes + 1)];
+    put(top_->s_axis_tdata, beat, job_.in_bytes);
+    top_->s_axis_tlast = beat[job_.in_bytes];
+    top_->s_axis_tvalid = 1;
+    offered_.push_back(report_.cycles);
+    ++report_.offered;
+    offering_ = true;
+    ++next_;
+  }
+
+  void take(bool done) {
+    const std::size_t start = out_.size();
+    out_.resize(start + job_.out_bytes + 1);
+    get(top_->m_axis_tdata, &out_[start], job_.out_bytes);
+    out_[start + job_.out_bytes] = top_->m_axis_tlast;
+    delivered_.push_back(report_.cycles);
+    ++report_.out_beats;
+    if (done) ++report_.left_over;
+    if (top_->m_axis_tlast) ++sequences_;
+  }
+
+  Job job_;
+  Random random_;
+  VerilatedContext context_;
+  std::unique_ptr<Vtop> top_;
+#ifdef HWRNN_TRACE
+  std::unique_ptr<VerilatedVcdC> trace_;
+#endif
+  std::vector<std::uint8_t> beats_, out_;
+  std::vector<std::uint64_t> offered_, accepted_, delivered_;
+  std::size_t count_ = 0;
+  std::size_t next_ = 0;
+  std::uint64_t sequences_ = 0;
+  std::uint64_t time_ = 0;
+  bool offering_ = false;
+  Report report_;
+};
+
+std::uint64_t number(const char* text) { return std::strtoull(text, nullptr, 10); }
+
+}  // namespace
+
+double sc_time_stamp() { return 0; }
+
+int main(int argc, char** argv) {
+  if (argc != 11) {
+    std::fprintf(stderr, "harness: 10 arguments, as hwrnn/sim/rtl_run.py gives them\n");
+    return 2;
+  }
+  const Job job{argv[1],
+                argv[2],
+                static_cast<std::size_t>(number(argv[3])),
+                static_cast<std::size_t>(number(argv[4])),
+                number(argv[5]),
+                number(argv[6]),
+                static_cast<std::uint32_t>(number(argv[7])),
+                static_cast<std::uint32_t>(number(argv[8])),
+                number(argv[9]),
+                argv[10]};
+  Bench bench(job);
+  bench.run();
+  bench.write();
+  return 0;
+}

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Simulates the emitted SystemVerilog of a design in Verilator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from hwrnn.backends.rtl import emit_rtl, top_name
+from hwrnn.design.design import Design
+from hwrnn.errors import ToolError
+from hwrnn.sim.rtl_beats import Ints, PortShape, from_beats, to_beats
+from hwrnn.sim.rtl_run import Job, Report, Stalls, run_job
+from hwrnn.sim.verilate import Driver, Source, compile_rtl
+
+__all__ = ["RtlResult", "Stalls", "simulate_rtl"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RtlResult:
+    """Outputs of each sequence, (steps, features); clock cycles; the sticky error bit.
+
+    `cycles`: first input beat accepted to last output beat accepted. The times are the cycles in
+    which each beat was first offered and accepted at the input, and accepted at the output.
+    """
+
+    outputs: list[Ints]
+    cycles: int | None
+    error: bool
+    offered_times: list[int]
+    in_times: list[int]
+    out_times: list[int]
+
+
+def simulate_rtl(
+    design: Design,
+    sequences: Sequence[Ints],
+    *,
+    trace: Path | None = None,
+    stalls: Stalls | None = None,
+    driver: Literal["harness", "cocotb"] = "harness",
+) -> RtlResult:
+    """Run sequences, each (steps, features) of integers, back to back through the hardware.
+
+    Without `stalls` a beat is offered, and one taken, in every cycle. `trace` names a VCD file.
+    Raises ToolError if a tool is missing or fails, if the hardware stops moving, and if beats come
+    out that belong to no sequence.
+    """
+    x, y = PortShape.of(design.source.out), PortShape.of(design.sink.x)
+    job = Job(
+        beats=to_beats(x, sequences),
+        out_octets=y.octets,
+        sequences=len(sequences),
+        patience=patience(design, max((len(s) for s in sequences), default=0)),
+        stalls=stalls or Stalls(),
+    )
+    kind = Driver(driver)
+    source = Source(files=emit_rtl(design), top=top_name(design))
+    report = run_job(compile_rtl(source, kind, trace=trace is not None), job, kind, trace)
+    return result(report, y, len(sequences))
+
+
+def result(report: Report, port: PortShape, sequences: int) -> RtlResult:
+    """The report of a run as arrays. Raises ToolError."""
+    if report.deadlock:
+        raise ToolError(
+            "rtl simulation",
+            f"deadlock: no beat moved any more after cycle {report.cycles}; "
+            f"{len(report.accepted)} beats went in, {len(report.delivered)} came out",
+        )
+    if report.left_over:
+        raise ToolError("rtl simulation", f"{report.left_over} beats came out after the last one")
+    outputs = from_beats(port, report.beats)
+    if len(outputs) != sequences:
+        raise ToolError("rtl simulation", f"{len(outputs)} sequences came out, not {sequences}")
+    moved = len(report.accepted) and len(report.delivered)
+    return RtlResult(
+        outputs=outputs,
+        cycles=int(report.delivered[-1] - report.accepted[0]) if moved else None,
+        error=report.error,
+        offered_times=report.offered.astype(np.int64).tolist(),
+        in_times=report.accepted.astype(np.int64).tolist(),
+        out_times=report.delivered.astype(np.int64).tolist(),
+    )
+
+
+def patience(design: Design, steps: int) -> int:
+    """Cycles in which surely a beat moves: a longest sequence through all engines, twice."""
+    per_step = sum(
+        (e.x_blocks + e.h_blocks) * e.groups + e.state_latency + e.out_latency
+        for e in design.engines
+    )
+    beats = sum(k.out.beats for k in design.engines) + design.source.out.beats
+    return 20_000 + 2 * max(steps, 1) * (per_step + beats)

@@ -1,0 +1,344 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Compiles SystemVerilog to a simulator: Verilator, then g++; the same sources only once.
+
+What is compiled is kept in $HWRNN_CACHE (default: ~/.cache/hwrnn), by a hash of all that goes in.
+Verilator's run-time library and its precompiled header are made once for all designs: they take
+longer than a small design.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+from pathlib import Path
+
+from hwrnn.backends.files import FileSet
+from hwrnn.errors import ToolError
+from hwrnn.sim.tools import VerilatorPaths, find_gxx, find_verilator
+
+HARNESS = Path(__file__).resolve().parent / "harness" / "harness.cpp"
+RUNTIME = ("verilated", "verilated_threads", "verilated_vcd_c", "verilated_vpi", "verilated_random")
+KEEP = 400  # compiled designs; the ones that were not used for longest go first
+LARGE = 6_000_000  # bytes of C++: beyond this, compiling costs more than a faster simulator saves
+
+
+class Driver(Enum):
+    """What drives the compiled design."""
+
+    HARNESS = "harness"
+    COCOTB = "cocotb"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiled:
+    """A simulator; `folder` holds its memory files and is where it has to run."""
+
+    binary: Path
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What is to be compiled: files, the folder of the .sv files among them, the top module."""
+
+    files: FileSet
+    top: str
+    folder: str = "rtl"
+
+
+def compile_rtl(source: Source, driver: Driver, *, trace: bool = False) -> Compiled:
+    """The simulator of a design. Raises ToolError if a tool is missing or refuses the sources."""
+    tools = Tools.find()
+    key = tools.key(source, driver, trace=trace)
+    place = cache_folder() / "designs" / key
+    folder = place / "run"
+    with locked(place.with_suffix(".lock")):
+        if not (place / "done").exists():
+            shutil.rmtree(place, ignore_errors=True)
+            place.mkdir(parents=True)
+            build(tools, source, driver, place, trace=trace)
+            (place / "done").touch()
+            forget_old(place.parent)
+    os.utime(place)
+    return Compiled(binary=folder / source.top, folder=folder)
+
+
+def cache_folder() -> Path:
+    """Where compiled simulators are kept."""
+    chosen = os.environ.get("HWRNN_CACHE")
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(chosen) if chosen else base / "hwrnn"
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock file: others who want the same wait."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("w")
+    except OSError as error:
+        raise ToolError(
+            str(path), f"cannot be written: {error.strerror}", "set HWRNN_CACHE to another folder"
+        ) from error
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def forget_old(folder: Path) -> None:
+    """Drop the designs that were not used for longest, so that the cache does not grow for ever."""
+    done = [p for p in folder.iterdir() if p.is_dir()]
+    done.sort(key=lambda p: p.stat().st_mtime)
+    for place in done[:-KEEP]:
+        shutil.rmtree(place, ignore_errors=True)
+        place.with_suffix(".lock").unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """The programs, and what identifies their versions."""
+
+    verilator: VerilatorPaths
+    gxx: Path
+    gxx_version: str
+
+    @staticmethod
+    def find() -> Tools:
+        """Those of this machine. Raises ToolError."""
+        gxx = find_gxx()
+        return Tools(verilator=find_verilator(), gxx=gxx, gxx_version=version_of(gxx))
+
+    def key(self, source: Source, driver: Driver, *, trace: bool) -> str:
+        """Names a compiled design: equal if, and only if, nothing that goes in has changed."""
+        parts = [
+            source.files.digest(),
+            source.top,
+            source.folder,
+            driver.value,
+            str(trace),
+            self.runtime_key(),
+            hashlib.sha256(Path(__file__).read_bytes() + HARNESS.read_bytes()).hexdigest(),
+        ]
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+    def runtime_key(self) -> str:
+        """Names the run-time library."""
+        text = f"{self.verilator.binary} {self.verilator.version} {self.gxx} {self.gxx_version}"
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def include(self) -> Path:
+        """Verilator's C++ headers and sources."""
+        if self.verilator.root is not None:
+            return self.verilator.root / "include"
+        return verilator_root(self.verilator.binary) / "include"
+
+    def compile_flags(self, *, trace: bool, optimise: str) -> list[str]:
+        """Options of g++ for everything that includes verilated.h."""
+        flags = [optimise, "-std=c++17", "-w", "-fno-plt", f"-DVM_TRACE={int(trace)}"]
+        flags += ["-DVM_COVERAGE=0", "-DVM_SC=0", "-DVM_TIMING=0", f"-DVM_TRACE_VCD={int(trace)}"]
+        flags += ["-DVM_TRACE_FST=0", "-DVM_TRACE_SAIF=0", "-faligned-new", "-fcf-protection=none"]
+        return [*flags, f"-I{self.include}", f"-I{self.include / 'vltstd'}"]
+
+
+@cache
+def version_of(program: Path) -> str:
+    """The first line of --version."""
+    run = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
+    return run.stdout.split("\n", 1)[0]
+
+
+@cache
+def verilator_root(binary: Path) -> Path:
+    """The root of a Verilator that knows its own."""
+    run = subprocess.run(
+        [binary, "--getenv", "VERILATOR_ROOT"], capture_output=True, text=True, check=False
+    )
+    return Path(run.stdout.strip())
+
+
+def build(tools: Tools, source: Source, driver: Driver, place: Path, *, trace: bool) -> None:
+    """Verilate and compile into `place`; the sources and the C++ are thrown away afterwards."""
+    runtime = runtime_library(tools)
+    run = place / "run"
+    run.mkdir()
+    with tempfile.TemporaryDirectory(prefix="hwrnn-") as temporary:
+        work = Path(temporary)
+        rtl = work / "rtl"
+        for path in source.files:
+            folder, _, name = path.rpartition("/")
+            if folder == source.folder:
+                target = run if name.endswith(".mem") else rtl
+                target.mkdir(exist_ok=True)
+                (target / name).write_bytes(source.files.data(path))
+        verilate(tools, source.top, rtl, work / "cpp", driver, trace=trace)
+        compile_all(tools, runtime, work / "cpp", run / source.top, driver, trace=trace)
+
+
+def verilate(tools: Tools, top: str, rtl: Path, out: Path, driver: Driver, *, trace: bool) -> None:
+    """SystemVerilog to C++."""
+    options = ["--cc", "--prefix", "Vtop", "--Mdir", str(out), "--top-module", top]
+    options += ["-O3", "--no-timing", "--x-initial", "0", "--output-split", "60000", "-Wno-fatal"]
+    options += ["--quiet", "-Wno-lint", "-Wno-style"]
+    options += ["--trace-vcd"] if trace else []
+    options += ["--vpi", "--public-depth", "1"] if driver is Driver.COCOTB else ["--no-assert"]
+    options += ["--assert"] if driver is Driver.COCOTB else []
+    command = [str(tools.verilator.binary), *options, "-f", "files.f"]
+    call(command, rtl, "Verilator", env=tools.verilator.environment())
+
+
+def compile_all(
+    tools: Tools, runtime: Path, cpp: Path, binary: Path, driver: Driver, *, trace: bool
+) -> None:
+    """C++ to a program: what runs each cycle is optimised, what runs once is not."""
+    units = translation_units(cpp, driver)
+    jobs = [
+        lambda u=u: compile_unit(tools, runtime, u, trace=trace)  # type: ignore[misc]
+        for u in units
+    ]
+    objects = in_parallel(jobs)
+    libraries = cocotb_libraries() if driver is Driver.COCOTB else []
+    link = [str(tools.gxx), "-o", str(binary), *map(str, objects), str(runtime / "libverilated.a")]
+    call([*link, *libraries, "-pthread", "-lpthread"], cpp, "g++")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """One call of g++."""
+
+    path: Path
+    optimise: str
+
+
+def translation_units(cpp: Path, driver: Driver) -> list[Unit]:
+    """The C++ files, gathered into few: each call reads the headers again, which takes longest."""
+    sources = sorted(p for p in cpp.glob("*.cpp"))
+    slow = [p for p in sources if re.search(r"__Slow|__Syms|__Trace.*Slow|^Vtop\.cpp", p.name)]
+    fast = [p for p in sources if p not in slow]
+    main = HARNESS if driver is Driver.HARNESS else cocotb_main()
+    large = sum(p.stat().st_size for p in fast) > LARGE
+    groups = [("slow", slow, "-O0"), ("main", [main], "-O1")]
+    groups += [
+        (f"fast{k}", part, "-O1" if large else "-O2")
+        for k, part in enumerate(gathered(fast, 1_500_000))
+    ]
+    units = []
+    for name, part, optimise in groups:
+        path = cpp / f"unit_{name}.cpp"
+        path.write_text("".join(f'#include "{p}"\n' for p in part), encoding="utf-8")
+        units.append(Unit(path=path, optimise=optimise))
+    return units
+
+
+def gathered(files: Sequence[Path], size: int) -> list[list[Path]]:
+    """Files in groups of about `size` bytes."""
+    groups: list[list[Path]] = [[]]
+    total = 0
+    for file in files:
+        if total > size:
+            groups.append([])
+            total = 0
+        groups[-1].append(file)
+        total += file.stat().st_size
+    return [g for g in groups if g]
+
+
+def compile_unit(tools: Tools, runtime: Path, unit: Unit, *, trace: bool) -> Path:
+    """One object file."""
+    target = unit.path.with_suffix(".o")
+    flags = tools.compile_flags(trace=trace, optimise=unit.optimise)
+    flags += ["-DHWRNN_TRACE"] if trace else []
+    header = precompiled_header(tools, runtime, unit.optimise, trace=trace)
+    command = [str(tools.gxx), "-include", str(header), *flags, "-I.", "-c", str(unit.path)]
+    call([*command, "-o", str(target)], unit.path.parent, "g++")
+    return target
+
+
+def runtime_library(tools: Tools) -> Path:
+    """The folder of Verilator's run-time library, compiled once for each version of the tools."""
+    folder = cache_folder() / "runtime" / tools.runtime_key()
+    with locked(folder.with_suffix(".lock")):
+        if not (folder / "libverilated.a").exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            names = [n for n in RUNTIME if (tools.include / f"{n}.cpp").is_file()]
+            jobs = [lambda n=n: compile_runtime(tools, folder, n) for n in names]  # type: ignore[misc]
+            objects = in_parallel(jobs)
+            partial = folder / "partial.a"
+            call(["ar", "rcs", str(partial), *map(str, objects)], folder, "ar")
+            partial.rename(folder / "libverilated.a")
+    return folder
+
+
+def compile_runtime(tools: Tools, folder: Path, name: str) -> Path:
+    """One object of the run-time library."""
+    target = folder / f"{name}.o"
+    flags = tools.compile_flags(trace=True, optimise="-O2")
+    command = [str(tools.gxx), *flags, "-c", str(tools.include / f"{name}.cpp")]
+    call([*command, "-o", str(target)], folder, "g++")
+    return target
+
+
+def precompiled_header(tools: Tools, runtime: Path, optimise: str, *, trace: bool) -> Path:
+    """verilated.h, precompiled for one set of options; the path to include."""
+    header = runtime / f"verilated{optimise}{'-trace' if trace else ''}.h"
+    made = header.with_suffix(".h.gch")
+    with locked(header.with_suffix(".lock")):
+        if not made.exists():
+            header.write_text('#include "verilated.h"\n#include <vector>\n#include <memory>\n')
+            flags = tools.compile_flags(trace=trace, optimise=optimise)
+            partial = header.with_suffix(".partial")
+            command = [str(tools.gxx), *flags, "-x", "c++-header", str(header), "-o", str(partial)]
+            call(command, runtime, "g++")
+            partial.rename(made)
+    return header
+
+
+def in_parallel(jobs: Sequence[Callable[[], Path]]) -> list[Path]:
+    """Run the jobs, as many at a time as MAKEFLAGS (-jN) or the machine allows."""
+    asked = re.search(r"-j\s*(\d+)", os.environ.get("MAKEFLAGS", ""))
+    workers = int(asked[1]) if asked else os.cpu_count() or 1
+    with ThreadPoolExecutor(max_workers=max(workers, 1)) as pool:
+        return list(pool.map(lambda job: job(), jobs))
+
+
+def call(
+    command: Sequence[str], folder: Path, tool: str, env: dict[str, str] | None = None
+) -> None:
+    """Run a tool. Raises ToolError with the end of what it printed."""
+    run = subprocess.run(
+        command, cwd=folder, env=env, capture_output=True, text=True, check=False, errors="replace"
+    )
+    if run.returncode:
+        lines = (run.stdout + run.stderr).strip().split("\n")
+        shown = "\n".join(lines[:20])
+        raise ToolError(tool, f"failed with exit code {run.returncode}:\n{shown}")
+
+
+def cocotb_main() -> Path:
+    """The main program of cocotb for Verilator."""
+    from cocotb_tools import config
+
+    return Path(config.share_dir) / "lib" / "verilator" / "verilator.cpp"
+
+
+def cocotb_libraries() -> list[str]:
+    """How to link cocotb's VPI library."""
+    from cocotb_tools import config
+
+    return [
+        f"-L{config.libs_dir}",
+        f"-Wl,-rpath,{config.libs_dir}",
+        "-rdynamic",
+        "-lcocotbvpi_verilator",
+    ]
