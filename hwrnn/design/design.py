@@ -23,7 +23,7 @@ from hwrnn.ir import AnyOp, Const, Graph, IntMatrix, IntType, Step, Value
 
 
 def ceil_div(a: int, b: int) -> int:
-    """A / b, rounded up."""
+    """The quotient a / b, rounded up."""
     return -(-a // b)
 
 

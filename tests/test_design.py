@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The design: folding, engines, weight memory, and the schedule on sizes known from papers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+import hwrnn
+from hwrnn.design.design import AxisIn, AxisOut, Dwc, Engine, ceil_div
+from hwrnn.design.estimate import steady
+from hwrnn.design.timing import Regrouping, schedule
+from hwrnn.errors import DesignError
+from hwrnn.ir import Graph, IntType, Step
+from tests.graphs import GraphMaker
+
+
+def lstm(inputs: int, hidden: int) -> Graph:
+    return GraphMaker(inputs).lstm(hidden).graph()
+
+
+def formula(engine: Engine) -> int:
+    """Steady-state cycles per step: all blocks, and what the tail adds if they do not hide it."""
+    groups, x_blocks, h_blocks = engine.groups, engine.x_blocks, engine.h_blocks
+    first = ceil_div(min(engine.simd, engine.units), engine.pe)
+    waits = engine.state_latency + first - 1 - groups - groups * x_blocks
+    return groups * (x_blocks + h_blocks) + max(0, waits)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "hidden", "pe", "simd", "cycles"),
+    [
+        (64, 128, 4, 16, 384),  # every multiplier busy in every cycle
+        (3, 128, 4, 16, 288),  # QuickDraw's first layer
+        (8, 32, 2, 8, 80),
+        (6, 20, 3, 7, None),  # nothing divides
+        (6, 20, 20, 6, None),  # all units at once: the tail shows
+        (1, 9, 1, 1, None),
+    ],
+)
+def test_steady_state_is_the_formula(
+    inputs: int, hidden: int, pe: int, simd: int, cycles: int | None
+) -> None:
+    design = hwrnn.build(lstm(inputs, hidden), folding={"pe": pe, "simd": simd})
+    found = hwrnn.estimate(design).cycles_per_step
+    assert found == formula(design.engines[0])
+    assert cycles is None or found == cycles
+
+
+def test_sequences_add_up() -> None:
+    est = hwrnn.estimate(hwrnn.build(lstm(8, 16), folding={"pe": 2, "simd": 4}), steps=5)
+    assert est.steps == 5
+    assert est.cycles() == est.latency_cycles
+    far = est.cycles(20) - est.cycles(19)
+    assert far == est.interval_cycles
+    assert est.cycles([5, 5, 5]) == est.cycles(3)
+
+
+def test_kernels_follow_the_data() -> None:
+    graph = GraphMaker(8).lstm(12).select().dense(5, quantised=True).dense(3, "head").graph()
+    design = hwrnn.build(graph, folding={"lstm": {"pe": 3, "simd": 4}})
+    kinds = [type(k) for k in design.kernels]
+    assert kinds == [AxisIn, Engine, Dwc, Engine, Dwc, Engine, AxisOut]
+    first = design.engines[0]
+    assert first.emit is Step.LAST
+    assert (first.pe, first.simd, first.groups, first.x_blocks, first.h_blocks) == (3, 4, 4, 2, 3)
+    assert [len(e.gates) for e in design.engines] == [4, 1, 1]
+    assert design.engines[1].result == "fc_q"
+
+
+def test_weight_words_hold_every_weight_once() -> None:
+    design = hwrnn.build(lstm(7, 10), folding={"pe": 3, "simd": 4})
+    engine = design.engines[0]
+    words = engine.weight_words()
+    assert words.shape == (2 + 3, 4, 4, 3, 4)
+    for g, gate in enumerate(engine.gates):
+        rows = words[:, :, g].transpose(1, 2, 0, 3).reshape(12, 5 * 4)
+        x, h = rows[:10, :7], rows[:10, 8:18]
+        assert np.array_equal(np.hstack([x, h]), gate.weights.array)
+        assert not rows[10:].any()
+        assert not rows[:, 7].any()
+        assert not rows[:, 18:].any()
+
+
+def test_accumulators_hold_every_partial_sum() -> None:
+    graph = GraphMaker(6, x_type=IntType(3, 9)).lstm(4).graph()
+    engine = hwrnn.build(graph, folding={"pe": 1, "simd": 1}).engines[0]
+    t = engine.accumulator_type
+    for gate in engine.gates:
+        w_x, w_h = gate.weights.array[:, :6], gate.weights.array[:, 6:]
+        # every prefix of columns, the columns of x at either end of their range or not yet in
+        low = np.minimum(w_x * 3, w_x * 9).clip(max=0).sum(axis=1)
+        low = low + np.minimum(w_h * -128, w_h * 127).sum(axis=1)
+        assert t.lo <= low.min()
+
+
+BAD: list[tuple[object, str]] = [
+    (
+        {"pe": 13, "simd": 4},
+        'folding "lstm": pe 13 is more than the 12 units\n  hint: use pe 12 or less',
+    ),
+    (
+        {"lstm": {"simd": 0}},
+        'folding "lstm": simd is 0\n  hint: simd is a whole number from 1',
+    ),
+    (
+        {"lstn": {"pe": 1}},
+        'folding "lstn": is not a layer\n  hint: did you mean lstm? the layers are lstm',
+    ),
+    (
+        {"lstm": {"PE": 1}},
+        'folding "lstm": has the unknown key "PE"\n  hint: the keys are pe and simd',
+    ),
+    (
+        {"lstm": 4},
+        'folding "lstm": is not a table\n  hint: write {"pe": 4, "simd": 16}',
+    ),
+    ([4, 16], 'folding: is not a table\n  hint: write {"pe": 4, "simd": 16}'),
+]
+
+
+@pytest.mark.parametrize(("folding", "message"), BAD)
+def test_bad_folding_is_refused_in_words(folding: object, message: str) -> None:
+    with pytest.raises(DesignError) as fault:
+        hwrnn.build(lstm(8, 12), folding=folding)  # type: ignore[arg-type]
+    assert str(fault.value) == message
+
+
+def test_options_of_later_versions_are_refused_by_name() -> None:
+    with pytest.raises(DesignError) as fault:
+        hwrnn.build(lstm(8, 12), streams=2)
+    assert str(fault.value) == ("option streams: is not built yet\n  hint: leave it at its default")
+
+
+@pytest.mark.parametrize(("x_lanes", "out_lanes", "features"), [(3, 5, 17), (4, 2, 6), (1, 7, 7)])
+def test_regrouping_needs_what_a_beat_holds(x_lanes: int, out_lanes: int, features: int) -> None:
+    maker: Callable[[int], Graph] = lambda n: GraphMaker(4).lstm(n).dense(5).graph()  # noqa: E731
+    folding = {"lstm": {"pe": x_lanes, "simd": 2}, "fc": {"pe": 1, "simd": out_lanes}}
+    design = hwrnn.build(maker(features), folding=folding)
+    dwc = next(k for k in design.kernels if isinstance(k, Dwc))
+    plan = Regrouping.of(dwc, [2, 1])
+    assert len(plan.beats_needed) == 3 * ceil_div(features, out_lanes)
+    assert len(plan.beats_gone) == 3 * ceil_div(features, x_lanes)
+    assert plan.beats_needed[0] == ceil_div(min(out_lanes, features), x_lanes)
+    last_of_first = 2 * ceil_div(features, out_lanes)
+    assert plan.beats_gone[2 * ceil_div(features, x_lanes)] == last_of_first
+
+
+def test_a_slow_sink_slows_the_schedule_and_a_slow_source_too() -> None:
+    design = hwrnn.build(lstm(8, 12), folding={"pe": 2, "simd": 4})
+    free = schedule(design, [6])
+    assert schedule(design, [6], taken=lambda k: 40 * k).cycles > free.cycles
+    assert schedule(design, [6], offered=lambda k: 90 * k).cycles > free.cycles
+
+
+def test_steady_finds_the_period() -> None:
+    assert steady([0]) == 0
+    assert steady([0, 9, 14, 19, 24]) == 5
+    assert steady([0, 9, 13, 14, 18, 19]) == 2.5
