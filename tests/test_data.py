@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from graphs import GraphMaker
 
 from hwrnn.cmodel.data import arrange, take_batch
 from hwrnn.errors import DataError
 from hwrnn.ir import Flatten, Graph, Output, OutputGrid, Value
 from hwrnn.transforms.pipeline import run_pipeline
-from tests.graphs import GraphMaker
 
 GOOD = np.zeros((2, 5, 3), dtype=np.float32)  # batch, steps, features
 

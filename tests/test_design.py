@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from graphs import GraphMaker
 
 import hwrnn
 from hwrnn.design.design import AxisIn, AxisOut, Dwc, Engine, ceil_div
@@ -14,7 +15,6 @@ from hwrnn.design.estimate import steady
 from hwrnn.design.timing import Regrouping, schedule
 from hwrnn.errors import DesignError
 from hwrnn.ir import Graph, IntType, Step
-from tests.graphs import GraphMaker
 
 
 def lstm(inputs: int, hidden: int) -> Graph:
