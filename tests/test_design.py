@@ -4,17 +4,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
 from graphs import GraphMaker
 
 import hwrnn
+from hwrnn.cmodel.plain import run_plain
 from hwrnn.design.design import AxisIn, AxisOut, Dwc, Engine, ceil_div
 from hwrnn.design.estimate import steady
+from hwrnn.design.tables import narrow_tables
 from hwrnn.design.timing import Regrouping, schedule
 from hwrnn.errors import DesignError
-from hwrnn.ir import Graph, IntType, Step
+from hwrnn.ir import Graph, IntType, Lut, Requant, Step, Value, walk
 
 
 def lstm(inputs: int, hidden: int) -> Graph:
@@ -159,3 +163,43 @@ def test_steady_finds_the_period() -> None:
     assert steady([0]) == 0
     assert steady([0, 9, 14, 19, 24]) == 5
     assert steady([0, 9, 13, 14, 18, 19]) == 2.5
+
+
+def test_tables_lose_their_saturated_ends() -> None:
+    graph = lstm(4, 4)
+    kept = {op.out.name: op for op in walk(graph.ops) if isinstance(op, Lut)}
+    cut = {op.out.name: op for op in walk(narrow_tables(graph).ops) if isinstance(op, Lut)}
+    changed = [name for name in cut if cut[name] != kept[name]]
+    assert changed
+    assert "lstm_c_tanh" not in changed  # c is a state: others read it
+    for name in changed:
+        whole, part = kept[name].table, cut[name].table
+        first = whole.index(part[1]) - 1
+        assert whole[first : first + len(part)] == part
+        assert set(whole[: first + 1]) == {part[0]}
+        assert set(whole[first + len(part) - 1 :]) == {part[-1]}
+
+
+def test_a_narrowed_graph_means_the_same() -> None:
+    graph = lstm(4, 4)
+    x = {"x": np.random.default_rng(3).integers(-128, 128, (9, 5, 4))}
+    assert np.array_equal(run_plain(graph, x)["y"], run_plain(narrow_tables(graph), x)["y"])
+
+
+def test_tables_beyond_the_board_are_refused_with_what_they_cost() -> None:
+    wide = IntType(-(2**15), 2**15 - 1)
+    table = tuple(range(wide.lo, wide.hi + 1))
+    maker = GraphMaker(8).lstm(8).dense(8, quantised=True)
+    q = maker.ops[-1]
+    assert isinstance(q, Requant)
+    maker.ops[-1] = replace(q, out=replace(q.out, type=wide), ratio=(Fraction(40),))
+    out = Value(name="lut", type=wide, size=8, sequence=True)
+    maker.ops.append(Lut(out=out, x=q.out.name, table=table))
+    maker.at = out
+    with pytest.raises(DesignError) as fault:
+        hwrnn.build(maker.graph(), board="icebreaker", folding={"fc": {"pe": 2}})
+    assert str(fault.value) == (
+        "board icebreaker: has 122880 bits of memory; the tables need 2097152, %lut alone 2097152 "
+        "(2 copies of 65536 entries)\n"
+        "  hint: use a smaller pe, fewer bits in front of sigmoid and tanh, or a larger board"
+    )

@@ -25,6 +25,7 @@ from hwrnn.design.design import (
     Stream,
 )
 from hwrnn.design.folding import Fold, FoldingSpec, LayerShape, resolve
+from hwrnn.design.tables import check_tables, narrow_tables
 from hwrnn.errors import DesignError
 from hwrnn.ir import (
     AnyOp,
@@ -58,9 +59,9 @@ def build_design(
             "is needed: a reversed direction buffers a whole sequence",
             "pass max_steps=, the longest sequence that the hardware has to take",
         )
-    builder = Builder(graph, folds, bound)
+    builder = Builder(narrow_tables(graph), folds, bound)
     builder.run()
-    return Design(
+    design = Design(
         name=graph.name,
         board=board,
         graph=graph,
@@ -68,6 +69,8 @@ def build_design(
         model_hash=model_hash(graph),
         max_steps=bound,
     )
+    check_tables(design)
+    return design
 
 
 def check_ports(graph: Graph) -> None:

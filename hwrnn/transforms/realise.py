@@ -48,12 +48,12 @@ BASE = {  # what is added before the floor; the modes not listed depend on the s
 
 
 def realise_requants(g: Graph) -> Graph:
-    """Set `realised` of every Requant: shift, scale or thresholds, proved exact."""
+    """Set `realised` of every Requant that has none: shift, scale or thresholds, proved exact."""
     return g.rewrite(Requant, lambda op, scope: _realised(op, scope[op.x].type))  # type: ignore[union-attr,arg-type]
 
 
 def _realised(op: Requant, x: IntType) -> Requant:
-    return replace(op, realised=realise(op, x))
+    return op if op.realised else replace(op, realised=realise(op, x))
 
 
 def realise(op: Requant, x: IntType) -> Realisation:
