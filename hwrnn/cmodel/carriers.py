@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which machine numbers hold a range of integers exactly, and the arrays made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwrnn.ir import IntType, Value
+
+Array = NDArray[Any]
+Ints = NDArray[np.int64]
+Dtype = np.dtype[Any]
+Call = Callable[[], object]
+
+BYTE: Dtype = np.dtype(np.int8)
+UBYTE: Dtype = np.dtype(np.uint8)
+SHORT: Dtype = np.dtype(np.int16)
+LONG: Dtype = np.dtype(np.int64)
+SINGLE: Dtype = np.dtype(np.float32)
+DOUBLE: Dtype = np.dtype(np.float64)
+
+# Up to here every integer, and so every sum and product that stays below, is exact.
+EXACT = {SINGLE: 2**24, DOUBLE: 2**53}
+
+
+def magnitude(t: IntType) -> int:
+    """The greatest absolute value."""
+    return max(abs(t.lo), abs(t.hi))
+
+
+def fits(t: IntType, dtype: Dtype) -> bool:
+    """True when `dtype` holds every integer of `t` exactly."""
+    if dtype in EXACT:
+        return magnitude(t) <= EXACT[dtype]
+    ends = np.iinfo(dtype)
+    return ends.min <= t.lo and t.hi <= ends.max
+
+
+def carrier(t: IntType) -> Dtype:
+    """The fastest type to calculate in: short integers, else floats, else long integers."""
+    return next(d for d in (SHORT, SINGLE, DOUBLE, LONG) if fits(t, d))
+
+
+def byte(t: IntType) -> Dtype | None:
+    """The type of one byte that holds `t`, if there is one."""
+    found: list[Dtype] = [d for d in (BYTE, UBYTE) if fits(t, d)]
+    return found[0] if found else None
+
+
+def exact_float(bound: int) -> Dtype | None:
+    """The narrowest float type in which no sum up to `bound` rounds."""
+    return next((d for d, limit in EXACT.items() if bound < limit), None)
+
+
+class Room:
+    """The arrays of one batch, elements first: (elements, batch), or (steps, elements, batch).
+
+    Arrays of bytes lie in a bytearray, whose `translate` is the fastest table of all.
+    """
+
+    def __init__(self, batch: int, steps: int) -> None:
+        self.batch, self.steps = batch, steps
+        self.values: dict[str, Array] = {}
+        self.bytes: dict[str, bytearray] = {}
+        self._scratch: dict[tuple[Dtype, int], Array] = {}
+
+    def shape(self, size: int, sequence: bool) -> tuple[int, ...]:
+        """The shape of a value of that size."""
+        return (self.steps, size, self.batch) if sequence else (size, self.batch)
+
+    def make(self, v: Value, dtype: Dtype) -> Array:
+        """The array of a value, which ops write to."""
+        shape = self.shape(v.size, v.sequence)
+        if dtype.itemsize == 1:
+            self.bytes[v.name], made = byte_array(shape, dtype)
+        else:
+            made = np.zeros(shape, dtype)
+        self.values[v.name] = made
+        return made
+
+    def scratch(self, like: Array, dtype: Dtype, slot: int = 0) -> Array:
+        """An array of the shape of `like` whose contents do not outlive the op.
+
+        `slot` tells apart those of one op.
+        """
+        flat = self._scratch.get((dtype, slot))
+        if flat is None or flat.size < like.size:
+            flat = self._scratch[dtype, slot] = np.empty(like.size, dtype)
+        return flat[: like.size].reshape(like.shape)
+
+
+def byte_array(shape: tuple[int, ...], dtype: Dtype) -> tuple[bytearray, Array]:
+    """A bytearray, and the array that shows it."""
+    memory = bytearray(int(np.prod(shape)))
+    return memory, np.frombuffer(memory, dtype).reshape(shape)
