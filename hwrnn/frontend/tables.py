@@ -16,7 +16,7 @@ from functools import lru_cache
 import mpmath
 import numpy as np
 
-from hwrnn.ir import IntType, Rationals, Rounding
+from hwrnn.ir import IntType, Rounding
 from hwrnn.ir.rounding import round_exact
 
 AT_ZERO = {"sigmoid": Fraction(1, 2), "tanh": Fraction(0)}
@@ -42,13 +42,37 @@ def entries(t: Table) -> tuple[int, ...]:
     q = np.arange(t.x.lo, t.x.hi + 1)
     real = q * float(t.scale) + float(t.offset)
     v = _float_function(t.function, real) / float(t.out_scale)
+    lost = 2.0**-50 * (np.abs(q * float(t.scale)) + abs(float(t.offset)))  # of the argument
+    lost *= np.minimum(1.0, 4 * np.exp(-np.abs(real))) / float(t.out_scale)  # and of the result
     doubled = v * 2
-    unsure = np.abs(doubled - np.rint(doubled)) <= _SAFE * np.maximum(1.0, np.abs(v))
+    unsure = np.abs(doubled - np.rint(doubled)) <= _SAFE * np.maximum(1.0, np.abs(v)) + 2 * lost
     found = [
-        _exact(t, int(k)) if near else round_exact(Fraction(float(y)), t.rounding)
-        for k, y, near in zip(q, v, unsure, strict=True)
+        0 if near else t.out.clamp(round_exact(Fraction(float(y)), t.rounding))
+        for y, near in zip(v, unsure, strict=True)
     ]
-    return tuple(t.out.clamp(y) for y in found)
+    at = np.flatnonzero(unsure)
+    for run in np.split(at, np.flatnonzero(np.diff(at) > 1) + 1):
+        if run.size:
+            _settle(t, found, int(run[0]), int(run[-1]))
+    return tuple(found)
+
+
+def _settle(t: Table, found: list[int], first: int, last: int) -> None:
+    """Fill first..last exactly: both functions rise, so that between equal entries all are equal.
+
+    The saturated ends of a table with directed rounding are thousands of entries that float64
+    cannot tell from the limit.
+    """
+    pending = [(first, last)]
+    found[first], found[last] = _exact(t, t.x.lo + first), _exact(t, t.x.lo + last)
+    while pending:
+        low, high = pending.pop()
+        if found[low] == found[high]:
+            found[low : high + 1] = [found[low]] * (high + 1 - low)
+        elif high - low > 1:
+            middle = (low + high) // 2
+            found[middle] = _exact(t, t.x.lo + middle)
+            pending += [(low, middle), (middle, high)]
 
 
 def _float_function(name: str, x: np.ndarray) -> np.ndarray:
@@ -61,8 +85,8 @@ def _float_function(name: str, x: np.ndarray) -> np.ndarray:
 def _exact(t: Table, q: int) -> int:
     x = t.scale * q + t.offset
     if x == 0:
-        return round_exact(AT_ZERO[t.function] / t.out_scale, t.rounding)
-    return decide(lambda: _interval(t.function, x), t.out_scale, t.rounding)
+        return t.out.clamp(round_exact(AT_ZERO[t.function] / t.out_scale, t.rounding))
+    return t.out.clamp(decide(lambda: _interval(t.function, x), t.out_scale, t.rounding))
 
 
 def decide(value: Callable[[], tuple[Fraction, Fraction]], scale: Fraction, mode: Rounding) -> int:
