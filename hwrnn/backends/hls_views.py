@@ -41,6 +41,7 @@ from hwrnn.design.design import (
 from hwrnn.errors import DesignError
 from hwrnn.ir import IntType, Step
 
+AP_INT_BITS = 1024  # the widest ap_int unless AP_INT_MAX_W says otherwise
 EMIT = {None: "all", Step.FIRST: "first", Step.LAST: "last"}
 
 
@@ -148,6 +149,7 @@ class ProjectView:
     top: str
     version: str
     model_hash: str
+    has_wide_ports: bool
     ap_int_bits: int
     streams: tuple[StreamView, ...]
     source: ShellView
@@ -183,6 +185,11 @@ def streams_of(design: Design) -> tuple[StreamView, ...]:
 def axis_bits(s: Stream) -> int:
     """Width of TDATA: the lanes of a beat, in whole bytes."""
     return 8 * ceil_div(s.lanes * axis_width(s.type), 8)
+
+
+def has_wide_ports(design: Design) -> bool:
+    """True when ap_int.h has to be told, before it is read, of a word wider than it expects."""
+    return max(axis_bits(design.source.out), axis_bits(design.sink.x)) > AP_INT_BITS
 
 
 def shell_view(k: AxisIn | AxisOut) -> ShellView:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from hwrnn.errors import OutputError
 
+KEEP = 400  # builds of each kind
+
 
 def cache_folder() -> Path:
     """$HWRNN_CACHE, or ~/.cache/hwrnn (of $XDG_CACHE_HOME if set)."""
@@ -30,13 +32,13 @@ def cached_build(kind: str, key: str, build: Callable[[Path], None]) -> Path:
     """
     home = cache_folder() / kind
     target = home / key
-    if target.is_dir():
-        return target
     try:
         home.mkdir(parents=True, exist_ok=True)
         with _locked(home / f"{key}.lock"):
             if not target.is_dir():
                 _fill(home, target, build)
+                _forget_old(home)
+        os.utime(target)
     except OSError as error:
         raise OutputError(
             str(home),
@@ -54,6 +56,14 @@ def _fill(home: Path, target: Path, build: Callable[[Path], None]) -> None:
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise
+
+
+def _forget_old(home: Path) -> None:
+    """Drop the builds that were not used for longest, so that the cache does not grow for ever."""
+    builds = sorted((p for p in home.iterdir() if p.is_dir()), key=lambda p: p.stat().st_mtime)
+    for place in builds[:-KEEP]:
+        shutil.rmtree(place, ignore_errors=True)
+        (home / f"{place.name}.lock").unlink(missing_ok=True)
 
 
 @contextmanager

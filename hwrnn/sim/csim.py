@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -12,26 +11,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hwrnn.backends.files import FileSet
-from hwrnn.backends.hls import LIBRARY, emit_hls
+from hwrnn.backends.hls import emit_hls
+from hwrnn.backends.hls_views import has_wide_ports
 from hwrnn.backends.identity import top_name
 from hwrnn.design.design import Design
 from hwrnn.errors import DataError, ToolError
 from hwrnn.sim.cache import cached_build
-from hwrnn.sim.tools import find_ap_int, find_gxx
+from hwrnn.sim.gxx import SIM, cache_key, compile_in, compiler_call, sources
 
 Ints = NDArray[np.int64]
-SIM = LIBRARY / "sim"
 DRIVER = SIM / "csim_driver.cpp"
-SOURCES = (".hpp", ".cpp")
-# Vendor pragmas mean nothing to g++; ap_int.h reads what it has not written yet.
-FLAGS = (
-    "-O2",
-    "-std=c++17",
-    "-Wno-unknown-pragmas",
-    "-Wno-maybe-uninitialized",
-    "-Wno-uninitialized",
-)
 
 
 def simulate_csim(design: Design, sequences: Sequence[Ints]) -> list[Ints]:
@@ -53,40 +42,13 @@ def simulate_csim(design: Design, sequences: Sequence[Ints]) -> list[Ints]:
 def build_csim(design: Design) -> Path:
     """The compiled simulation of a design, from the cache if it has been compiled before."""
     files = sources(emit_hls(design, golden=([], [])))
-    compiler, ap_int = find_gxx(), find_ap_int()
-    flags = (*FLAGS, f"-DHWRNN_TOP={top_name(design)}")
-    includes = ["-I", ".", "-isystem", str(ap_int), "-isystem", str(SIM)]
-    key = cache_key(files, [str(compiler), str(ap_int), *flags])
+    call = compiler_call(f"-DHWRNN_TOP={top_name(design)}", precompiled=not has_wide_ports(design))
 
     def build(folder: Path) -> None:
         files.write(folder / "src")
-        command = [str(compiler), *flags, *includes, str(DRIVER), "-o", str(folder / "csim")]
-        compile_in(folder / "src", command)
+        compile_in(folder / "src", [*call, str(DRIVER), "-o", str(folder / "csim")])
 
-    return cached_build("csim", key, build) / "csim"
-
-
-def sources(files: FileSet) -> FileSet:
-    """The C++ sources alone: all that decides the result."""
-    return FileSet({path: body for path, body in files.items() if path.endswith(SOURCES)})
-
-
-def cache_key(files: FileSet, words: Sequence[str]) -> str:
-    """A hash of everything that goes into a build."""
-    total = hashlib.sha256(files.digest().encode())
-    for header in sorted(SIM.iterdir()):
-        total.update(header.read_bytes())
-    total.update("\0".join(words).encode())
-    return total.hexdigest()[:32]
-
-
-def compile_in(folder: Path, command: Sequence[str]) -> None:
-    """Run a compiler. Raises ToolError with the first lines of what it says."""
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode:
-        errors = [line for line in done.stderr.splitlines() if "error" in line]
-        lines = (errors or done.stderr.splitlines() or ["no message"])[:5]
-        raise ToolError(command[0], "cannot compile the design:\n" + "\n".join(lines))
+    return cached_build("csim", cache_key(files, call), build) / "csim"
 
 
 def run_program(command: Sequence[str]) -> None:
