@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The emitted HLS C++ behind a SystemVerilog shell: AXI4-Stream with stalls, in Verilator."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwrnn.backends.files import FileSet
+from hwrnn.backends.hls import emit_hls
+from hwrnn.backends.hls_views import axis_bits, has_wide_ports
+from hwrnn.backends.identity import top_name
+from hwrnn.design.design import Design
+from hwrnn.errors import ToolError
+from hwrnn.sim.cache import cached_build
+from hwrnn.sim.csim import check_sequence
+from hwrnn.sim.gxx import cache_key, compile_in, compiler_call, sources
+from hwrnn.sim.rtl import patience, result
+from hwrnn.sim.rtl_beats import PortShape, to_beats
+from hwrnn.sim.rtl_run import Job, Stalls, run_job
+from hwrnn.sim.verilate import (
+    Compiled,
+    Driver,
+    Tools,
+    call,
+    cocotb_libraries,
+    compile_unit,
+    in_parallel,
+    runtime_library,
+    translation_units,
+    verilate,
+)
+
+Ints = NDArray[np.int64]
+DPI = Path(__file__).resolve().parent / "dpi"
+SHELL = "hwrnn_hls_dpi"
+STALLS = Stalls(input_idle=0.25, output_stall=0.25, seed=1)
+
+
+def simulate_hls_dpi(
+    design: Design, sequences: Sequence[Ints], *, stalls: Stalls = STALLS
+) -> list[Ints]:
+    """What the HLS C++ of `design` makes of each sequence, (steps, features) in and out.
+
+    The beats come and go through AXI4-Stream ports with random idles and back-pressure, checked
+    for the rules of the protocol. There are no cycles to report: the shell has no timing of its
+    own. Raises DataError, and ToolError if a tool is missing or fails.
+    """
+    for index, x in enumerate(sequences):
+        check_sequence(design, index, x)
+    y = PortShape.of(design.sink.x)
+    job = Job(
+        beats=to_beats(PortShape.of(design.source.out), sequences),
+        out_octets=y.octets,
+        sequences=len(sequences),
+        patience=patience(design, 1),
+        stalls=stalls,
+    )
+    report = run_job(build_hls_dpi(design), job, Driver.COCOTB, None)
+    found = result(report, y, len(sequences))
+    if found.error:
+        raise ToolError("hls_dpi", "the design raised its error flag on sequences that it takes")
+    return found.outputs
+
+
+def build_hls_dpi(design: Design) -> Compiled:
+    """The simulator, from the cache if it has been compiled before."""
+    files = sources(emit_hls(design, golden=([], [])))
+    tools = Tools.find()
+    widths = (axis_bits(design.source.out), axis_bits(design.sink.x))
+    top = f"-DHWRNN_TOP={top_name(design)}"
+    command = compiler_call(top, precompiled=not has_wide_ports(design))
+    command += ["-isystem", str(tools.include / "vltstd"), "-c", str(DPI / "hls_dpi.cpp")]
+    shell = FileSet({f.name: f.read_bytes() for f in sorted(DPI.iterdir()) if f.is_file()})
+    key = cache_key(files | shell.under("dpi"), [*command, tools.runtime_key(), str(widths)])
+
+    def build(folder: Path) -> None:
+        files.write(folder / "src")
+        compile_shell(tools, command, folder, widths)
+
+    folder = cached_build("hls_dpi", key, build) / "run"
+    return Compiled(binary=folder / SHELL, folder=folder)
+
+
+def compile_shell(
+    tools: Tools, command: Sequence[str], folder: Path, widths: tuple[int, int]
+) -> None:
+    """Verilate the shell, compile both sides, link them with cocotb."""
+    runtime, rtl, cpp = runtime_library(tools), folder / "rtl", folder / "cpp"
+    rtl.mkdir()
+    (folder / "run").mkdir()
+    lines = [f"-GInWidth={widths[0]}", f"-GOutWidth={widths[1]}", str(DPI / f"{SHELL}.sv")]
+    (rtl / "files.f").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    verilate(tools, SHELL, rtl, cpp, Driver.COCOTB, trace=False)
+
+    def compile_dpi() -> Path:
+        target = cpp / "hls_dpi.o"
+        compile_in(folder / "src", [*command, "-o", str(target)])
+        return target
+
+    units = translation_units(cpp, Driver.COCOTB)
+    jobs = [compile_dpi, *(partial(compile_unit, tools, runtime, u, trace=False) for u in units)]
+    objects = [str(made) for made in in_parallel(jobs)]
+    link = [str(tools.gxx), "-o", str(folder / "run" / SHELL), *objects]
+    link += [str(runtime / "libverilated.a"), *cocotb_libraries(), "-pthread"]
+    call(link, cpp, "g++")
+    shutil.rmtree(cpp)
