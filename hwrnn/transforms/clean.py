@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields, replace
 
-from hwrnn.ir import AnyOp, Graph, Input, Output, Requant, Reverse, Scan
+from hwrnn.ir import AnyOp, Graph, Input, IntType, Output, Requant, Reverse, Scan
 
 
 def renamed(op: AnyOp, names: Mapping[str, str]) -> AnyOp:
@@ -47,7 +47,7 @@ def drop_identities(g: Graph) -> Graph:
     scope = g.scope()
     for old in g.ops:
         op = renamed(old, names)
-        if isinstance(op, Requant) and is_identity(op, scope[op.x].type.lo, scope[op.x].type.hi):
+        if isinstance(op, Requant) and is_identity(op, scope[op.x].type):
             names[op.out.name] = op.x
             continue
         if isinstance(op, Reverse):
@@ -59,10 +59,9 @@ def drop_identities(g: Graph) -> Graph:
     return replace(g, ops=tuple(kept))
 
 
-def is_identity(op: Requant, lo: int, hi: int) -> bool:
-    """True when no integer of lo..hi is changed."""
-    same = set(op.ratio) == {1} and set(op.offset) == {0}
-    return same and op.out.type.lo <= lo and hi <= op.out.type.hi
+def is_identity(op: Requant, x: IntType) -> bool:
+    """True when no integer is changed, nor the range, on which the readers of y rely."""
+    return set(op.ratio) == {1} and set(op.offset) == {0} and op.out.type == x
 
 
 def drop_dead(g: Graph) -> Graph:

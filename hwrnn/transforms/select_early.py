@@ -48,6 +48,7 @@ class _Mover:
 
     def __init__(self, g: Graph) -> None:
         self.made_by: dict[str, AnyOp] = {v.name: op for op in g.ops for v in op.outputs()}
+        self.taken = set(self.made_by)
         self.ops: list[AnyOp] = []
         self.done: dict[tuple[str, Step], str] = {}
 
@@ -64,7 +65,7 @@ class _Mover:
             other = Step.FIRST if step is Step.LAST else Step.LAST
             return self.selected(op.x, other, wish)
         value = next(v for v in op.outputs() if v.name == x)
-        name = wish.name if wish else f"{x[:52]}_{step.value}"
+        name = wish.name if wish else self.fresh(f"{x[:52]}_{step.value}")
         out = replace(value, name=name, sequence=False)
         if isinstance(op, _PER_STEP):
             moved = renamed(op, {n: self.selected(n, step) for n in op.operands()})
@@ -72,4 +73,12 @@ class _Mover:
             self.ops.append(replace(moved, out=out))
         else:
             self.ops.append(Select(out=out, x=x, step=step))
+        return name
+
+    def fresh(self, wish: str) -> str:
+        """A name that no other value has."""
+        name, n = wish, 2
+        while name in self.taken:
+            name, n = f"{wish}x{n}", n + 1
+        self.taken.add(name)
         return name
