@@ -63,12 +63,17 @@ class Channel:
 
 @dataclass
 class Schedule:
-    """The cycles of one run: port beats, and the issue of each engine's steps."""
+    """The cycles of one run: port beats, and the issue of each engine's steps.
+
+    `engine_blocks`: for each engine the column blocks of all steps, in order: the cycle of the
+    block's first issue, and the cycle behind its last.
+    """
 
     accepted: list[int]
     delivered: list[int]
     engine_steps: dict[str, list[int]]
     first_beats: list[int]
+    engine_blocks: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
 
     @property
     def cycles(self) -> int:
@@ -368,6 +373,7 @@ class Run:
         before: they tell from when on a block of h may be read.
         """
         started = self.result.engine_steps.setdefault(kernel.name, [])
+        blocks = self.result.engine_blocks.setdefault(kernel.name, [])
         last = kernel.x_blocks + kernel.h_blocks - 1
         t = 0
         for steps in self.lengths(kernel.x):
@@ -377,10 +383,12 @@ class Run:
                 for block in range(last):
                     t = yield from self.block(kernel, block, t, done)
                     started += [t] if block == 0 else []
+                    blocks.append((t, t + kernel.groups))
                     t += kernel.groups
                 done = yield from self.last_block(kernel, emits, t, done)
                 started += [done[0]] if last == 0 else []
                 t = done[-1] + 1
+                blocks.append((done[0], t))
 
     def block(self, kernel: Engine, block: int, t: int, done: list[int]) -> Waiting[int]:
         """The first issue of a block that is not the last of its step."""
