@@ -175,7 +175,13 @@ REALISATIONS = st.one_of(
 )
 AXES = st.lists(st.sampled_from(["B", "T", "F", "1", "", "x y", '"']), min_size=1).map(tuple)
 OPS = st.one_of(
-    st.builds(Input, out=values(), quantiser=quantisers(), axes=AXES),
+    st.builds(
+        Input,
+        out=values(),
+        quantiser=quantisers(),
+        axes=AXES,
+        example_steps=st.none() | st.integers(1, 99),
+    ),
     st.builds(Const, out=values(), values=LISTS),
     st.builds(MatVec, out=values(), x=NAMES, weights=matrices()),
     st.builds(Lut, out=values(), x=NAMES, table=LISTS),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING
 from enum import Enum
 from fractions import Fraction
-from types import UnionType
+from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from hwrnn.ir import ops as all_ops
@@ -144,8 +144,9 @@ def read(c: Cursor, hint: Any, given: Mapping[str, object]) -> Any:  # noqa: ANN
     """A literal of the type that a field is annotated with."""
     if get_origin(hint) is tuple:
         return read_list(c, get_args(hint)[0])
-    if isinstance(hint, UnionType):  # Realisation | None
-        return read_realisation(c)
+    if isinstance(hint, UnionType):
+        options = [kind for kind in get_args(hint) if kind is not NoneType]
+        return read(c, options[0], given) if len(options) == 1 else read_realisation(c)
     if issubclass(hint, Enum):
         return read_choice(c, hint)
     reader = SCALARS.get(hint)
