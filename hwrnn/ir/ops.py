@@ -61,7 +61,7 @@ class Input(Op):
     def operands(self) -> tuple[str, ...]:
         return ()
 
-    def verify(self, scope: Scope) -> None:
+    def verify(self, scope: Scope) -> None:  # noqa: ARG002 - it reads nothing
         need(self, self.out.type == self.quantiser.type, "type and quantiser differ")
         need(self, len(self.quantiser.scale) in (1, self.out.size), "one scale, or one a feature")
         need(self, sorted(self.axes) in (["B", "F", "T"], ["B", "F"]), "axes are B, T and F")
@@ -76,7 +76,7 @@ class Const(Op):
     def operands(self) -> tuple[str, ...]:
         return ()
 
-    def verify(self, scope: Scope) -> None:
+    def verify(self, scope: Scope) -> None:  # noqa: ARG002 - it reads nothing
         need(self, len(self.values) == self.out.size, "as many values as elements")
         for v in self.values:
             need(self, self.out.type.lo <= v <= self.out.type.hi, f"{v} is out of {self.out.type}")
