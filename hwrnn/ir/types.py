@@ -118,7 +118,9 @@ class IntMatrix:
 
     def range_of_product(self, x: IntType) -> IntType:
         """The range of W @ v over every v with entries in x: what these weights can reach."""
-        ends = np.stack([self.array * x.lo, self.array * x.hi])
+        reach = max(-self.type.lo, self.type.hi, 1) * max(-x.lo, x.hi, 1) * self.columns
+        array = self.array.astype(object) if reach >= 2**63 else self.array
+        ends = np.stack([array * x.lo, array * x.hi])
         low, high = ends.min(axis=0).sum(axis=1), ends.max(axis=0).sum(axis=1)
         return IntType(int(low.min()), int(high.max()))
 
