@@ -19,7 +19,7 @@ from hwrnn.design.design import Design
 from hwrnn.design.estimate import Estimate, estimate_design
 from hwrnn.design.folding import FoldingSpec
 from hwrnn.design.lower import build_design
-from hwrnn.errors import DesignError
+from hwrnn.errors import DesignError, shorten
 from hwrnn.frontend.export import export
 from hwrnn.ir import Graph
 
@@ -55,7 +55,9 @@ def load(path: str | os.PathLike[str]) -> Graph:
     from hwrnn.transforms.pipeline import run_pipeline
 
     lowered = lower(read_model(path)).model
-    graph = run_pipeline(integerise(lowered, Path(path).stem, example_steps(lowered)))
+    file = Path(path)
+    steps = example_steps(lowered)
+    graph = run_pipeline(integerise(lowered, file.stem, steps, shorten(file.name, 48)))
     return replace(graph, lowered=lowered.SerializeToString())
 
 

@@ -113,13 +113,14 @@ def arrange(output: Output, parts: Sequence[Ints]) -> Ints:
 
     Shorter sequences are filled up with 0.
     """
-    if not output.out.sequence:
-        return np.stack([p[-1] for p in parts])
     steps = max(len(p) for p in parts)
     full = np.zeros((steps, len(parts), output.out.size), dtype=np.int64)
     for b, p in enumerate(parts):
         full[: len(p), b] = p
-    return full.transpose([("T", "B", "F").index(a) for a in output.axes])
+    held = ("T", "B", "F") if output.out.sequence else ("B", "F")
+    found = full if output.out.sequence else np.stack([p[-1] for p in parts])
+    moved = found.transpose([held.index(a) for a in output.axes if a != "1"])
+    return np.expand_dims(moved, [k for k, a in enumerate(output.axes) if a == "1"])
 
 
 def to_real(output: Output, q: Ints) -> NDArray[np.float32]:

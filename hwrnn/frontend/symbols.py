@@ -47,11 +47,18 @@ class Real:
 
 
 @dataclass(frozen=True, slots=True)
+class Stacked:
+    """Tensors one after the other along a first axis of their own: the last states of layers."""
+
+    parts: tuple[Real, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ShapeOf:
     """A tensor that is computed from shapes only; it never reaches the hardware."""
 
 
-Symbol = RawInput | Real | ShapeOf | FloatConst | QuantConst
+Symbol = RawInput | Real | Stacked | ShapeOf | FloatConst | QuantConst
 
 
 def spread(values: Rationals, size: int) -> Rationals:

@@ -163,8 +163,9 @@ def run_lowered(graph: Graph, batch: Batch) -> Ints:
     for q in batch.sequences():
         real = (q * scale)[:, None].transpose([("T", "B", "F").index(a) for a in port.axes])
         made = run_reference(model, real)
+        made = made.squeeze(tuple(k for k, a in enumerate(output.axes) if a == "1"))
         if output.out.sequence:
-            made = made.transpose([output.axes.index(a) for a in ("T", "B", "F")])[:, 0]
+            made = made.transpose([long_axes(output.axes).index(a) for a in ("T", "B", "F")])[:, 0]
         parts.append(np.rint(on_grid(graph, made)).astype(np.int64))
     return arrange(output, parts)
 
@@ -178,6 +179,8 @@ def on_grid(graph: Graph, real: NDArray[np.floating]) -> NDArray[np.float64]:
 
 def compared(name: str, exact: Ints, got: Ints, axes: tuple[str, ...]) -> EngineReport:
     """Count the differences and name the first, in the order of sequence, step, unit."""
+    ones = tuple(k for k, a in enumerate(axes) if a == "1")
+    exact, got, axes = exact.squeeze(ones), got.squeeze(ones), long_axes(axes)
     differs = exact != got
     first = None
     if differs.any():
@@ -192,6 +195,11 @@ def compared(name: str, exact: Ints, got: Ints, axes: tuple[str, ...]) -> Engine
             got=int(got.transpose(order)[index]),
         )
     return EngineReport(engine=name, values=exact.size, differing=int(differs.sum()), first=first)
+
+
+def long_axes(axes: tuple[str, ...]) -> tuple[str, ...]:
+    """The axes without those of length one."""
+    return tuple(a for a in axes if a != "1")
 
 
 def random_batch(graph: Graph) -> Batch:

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Quantisers, and the functions that wait for one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from onnx import NodeProto
+
+from hwrnn.frontend.constants import FloatConst, QuantConst, quantise_constant, rationals
+from hwrnn.frontend.symbols import Function, RawInput, Real, combined, merged
+from hwrnn.frontend.tables import Table, entries
+from hwrnn.frontend.walker import Walker, attributes, int_attribute
+from hwrnn.ir import Input, IntType, Lut, Quantiser, Requant, Value
+from hwrnn.ir.rounding import FROM_QONNX
+from hwrnn.ir.types import of_bits
+
+MAX_TABLE_BITS = 16
+
+
+def quantiser_of(w: Walker, node: NodeProto) -> Quantiser:
+    """The parameters of a Quant node, with zero point 0."""
+    scale, zero, bits = (w.floats(node, k) for k in (1, 2, 3))
+    if np.any(zero != 0):
+        w.fault_at(node, "has a zero point other than 0", "use a symmetric quantiser")
+    known = attributes(node)
+    mode = known.get("rounding_mode", b"ROUND")
+    name = mode.decode() if isinstance(mode, bytes) else str(mode)
+    if name.upper() not in FROM_QONNX:
+        w.fault_at(
+            node, f'has the unknown rounding mode "{name}"', f"known: {', '.join(FROM_QONNX)}"
+        )
+    t = of_bits(
+        int(bits.reshape(-1)[0]),
+        signed=bool(int_attribute(node, "signed", 1)),
+        narrow=bool(int_attribute(node, "narrow", 0)),
+    )
+    return Quantiser(scale=rationals(scale), type=t, rounding=FROM_QONNX[name.upper()])
+
+
+def quant(w: Walker, node: NodeProto) -> None:
+    """Quant: of a constant, of the input, of an activation, or of a function of one."""
+    x, q = w.symbol(node, 0), quantiser_of(w, node)
+    if isinstance(x, FloatConst):
+        scale = w.floats(node, 1)
+        w.symbols[node.output[0]] = quantise_constant(x.array, scale, q.type, q.rounding)
+    elif isinstance(x, RawInput):
+        quant_input(w, node, x, q)
+    elif isinstance(x, Real) and x.function in (Function.SIGMOID, Function.TANH):
+        quant_table(w, node, x, q)
+    elif isinstance(x, Real):
+        quant_activation(w, node, x, q)
+    elif isinstance(x, QuantConst):
+        w.fault_at(node, "quantises a constant that is quantised already")
+
+
+def quant_input(w: Walker, node: NodeProto, x: RawInput, q: Quantiser) -> None:
+    """The first Quant belongs to the host: it makes the Input op."""
+    known = w.quantisers.setdefault(x.name, q)
+    if known != q:
+        w.fault_at(
+            node,
+            f'quantises the input "{x.name}" in another way than a node before it',
+            "put one QuantIdentity in front of everything that reads the input",
+        )
+    name = f"__input_{x.name}"
+    found = w.symbols.get(name)
+    if not isinstance(found, Real):
+        v = Value(name=w.namer.fresh(x.name), type=q.type, size=x.size, sequence="T" in x.axes)
+        found = Real(v, x.own, q.scale)
+        w.symbols[name] = found
+        w.ops.append(Input(out=v, quantiser=q, axes=x.own, example_steps=w.example_steps))
+    w.symbols[node.output[0]] = replace(found, axes=x.axes)
+
+
+def quant_activation(w: Walker, node: NodeProto, x: Real, q: Quantiser) -> None:
+    """Ratio * x + offset, rounded once; a ReLU in front cuts the range at 0."""
+    t = q.type
+    if x.function is Function.RELU:
+        t = IntType(max(t.lo, 0), max(t.hi, 0))
+    inverse = tuple(1 / s for s in q.scale)
+    size = x.value.size
+    if len(inverse) not in (1, size):
+        w.fault_at(node, f"has {len(inverse)} scales for {size} features")
+    out = w.value(node, t, size, x.value.sequence)
+    op = Requant(
+        out=out,
+        x=x.value.name,
+        ratio=combined(x.scale, inverse, size, times=True),
+        offset=combined(x.offset, inverse, size, times=True),
+        rounding=q.rounding,
+    )
+    w.emit(node, Real(out, x.axes, q.scale), op)
+
+
+def quant_table(w: Walker, node: NodeProto, x: Real, q: Quantiser) -> None:
+    """A sigmoid or tanh and its quantiser become one table."""
+    function = x.function
+    assert function is not None
+    if x.value.type.bits > MAX_TABLE_BITS:
+        w.fault_at(
+            node,
+            f"needs a table with {x.value.type.bits} input bits; {MAX_TABLE_BITS} are the most",
+            f"quantise the value in front of the {function.value}",
+        )
+    if len(merged(x.scale)) + len(merged(x.offset)) + len(q.scale) > 3:
+        w.fault_at(node, "has a scale for each channel around a table", "use one scale")
+    table = Table(
+        function.value, x.value.type, x.scale[0], x.offset[0], q.type, q.scale[0], q.rounding
+    )
+    out = w.value(node, q.type, x.value.size, x.value.sequence)
+    op = Lut(out=out, x=x.value.name, table=entries(table))
+    w.emit(node, Real(out, x.axes, q.scale), op)
+
+
+def function_node(w: Walker, node: NodeProto) -> None:
+    """Relu, Sigmoid, Tanh: they wait for the Quant behind them."""
+    x = w.real(node, 0)
+    w.symbols[node.output[0]] = replace(x, function=Function(node.op_type.lower()))
