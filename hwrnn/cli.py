@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import re
 import sys
+import time
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -24,6 +25,11 @@ from hwrnn.errors import DataError, DesignError, HwrnnError, OutputError, ToolEr
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from hwrnn.design.estimate import Estimate
+    from hwrnn.sim.verify import VerifyReport
+
+SHOWN_TRACES = 10
 
 app = typer.Typer(
     help="FPGA projects for quantised recurrent networks, proved bit-exact.",
@@ -111,13 +117,14 @@ def build(
             target_latency_us=target_latency_us,
             target_sequences_per_s=target_sequences_per_s,
         )
-        estimated = hwrnn.estimate(design).as_dict()
+        estimated = hwrnn.estimate(design)
         next(stage)
         hwrnn.emit(design, backend=str(backend)).write(output)
     if as_json:
-        _print_json({"folder": str(output), "backend": str(backend), "estimate": estimated})
+        facts = estimated.as_dict()
+        _print_json({"folder": str(output), "backend": str(backend), "estimate": facts})
     else:
-        _print_facts("estimate", estimated)
+        _print_estimate(estimated)
         print(f"project: {output}")
 
 
@@ -174,17 +181,17 @@ def verify(
     import hwrnn
 
     x = None if inputs is None else load_array(inputs)
-    y = {} if expected is None else {"expected": load_array(expected)}
+    y = None if expected is None else load_array(expected)
     names = tuple(name.strip() for name in engines.split(",") if name.strip())
     with _stages("reading the model", f"comparing {', '.join(names)}") as stage:
         next(stage)
         graph = hwrnn.load(model)
         next(stage)
-        report = hwrnn.verify(graph, x, engines=names, **y)
+        report = hwrnn.verify(graph, x, engines=names, expected=y)
     if as_json:
         _print_json(report.as_dict())
     else:
-        _print_table("verify", report.rows())
+        _print_report(report)
     if not report.ok:
         raise typer.Exit(1)
 
@@ -201,15 +208,21 @@ def estimate(
     """Cycles (equal to those of the RTL simulation) and resources."""
     import hwrnn
 
-    if schedule:
-        _arrives_later("--schedule")
-    graph = hwrnn.load(model)
-    design = hwrnn.build(graph, board=board, folding=folding)
-    estimated = hwrnn.estimate(design, steps=steps).as_dict()
+    with _stages("reading the model", "building", "computing the schedule") as stage:
+        next(stage)
+        graph = hwrnn.load(model)
+        next(stage)
+        design = hwrnn.build(graph, board=board, folding=folding)
+        next(stage)
+        estimated = hwrnn.estimate(design, steps=steps)
     if as_json:
-        _print_json(estimated)
-    else:
-        _print_facts("estimate", estimated)
+        _print_json(estimated.as_dict())
+        return
+    _print_estimate(estimated)
+    if schedule:
+        from hwrnn.report.schedule_text import schedule_text
+
+        print(schedule_text(design, steps))
 
 
 @app.command()
@@ -289,7 +302,12 @@ def demo(
     """Train a small LSTM, build it for two boards, prove every engine equal, write a report."""
     from hwrnn.demo import run_demo
 
-    run_demo(output)
+    result = run_demo(output, _stage)
+    for title, rows in result.tables().items():
+        _print_table(title, rows)
+    if not result.ok:
+        print("FAILED: an engine differs, or a cycle count is not the estimate", file=sys.stderr)
+        raise typer.Exit(1)
 
 
 def load_array(path: Path) -> NDArray[Any]:
@@ -366,12 +384,72 @@ def _stages(*names: str) -> Iterator[Iterator[None]]:
         yield begin()
 
 
+@contextmanager
+def _stage(name: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+    """A progress bar on stderr for one stage; a line with its seconds when it has ended."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    start = time.perf_counter()
+    silent = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=silent) as progress:
+        task = progress.add_task(name, total=total)
+        yield lambda done: progress.update(task, completed=done)
+    console.print(f"{time.perf_counter() - start:7.1f} s  {name}", highlight=False)
+
+
 def _print_json(data: object) -> None:
     print(json.dumps(data, indent=2))
 
 
-def _print_facts(title: str, facts: Mapping[str, object]) -> None:
-    _print_table(title, [{"": key, "value": value} for key, value in facts.items()])
+def _print_report(report: VerifyReport) -> None:
+    """Engines, the comparison with the module if there is one, and quantisers that saturate."""
+    _print_table("verify", report.rows())
+    module = report.as_dict().get("module")
+    if isinstance(module, dict):
+        plain = {k: v for k, v in module.items() if not isinstance(v, list)}
+        _print_table("the module", [{"": k, "value": v} for k, v in plain.items()])
+        for trace in module["first_differences"][:SHOWN_TRACES]:
+            print(", ".join(f"{k} {v}" for k, v in trace.items() if v not in (None, "")))
+    shares = [s for s in report.saturation if s.share]
+    if shares:
+        rows = [{"": s.quantiser, "share": f"{100 * s.share:.2f} %"} for s in shares]
+        _print_table("quantisers that saturate", rows)
+
+
+def _print_estimate(e: Estimate) -> None:
+    """Cycles of a design, and what it takes of its board."""
+    board = e.design.board
+    times = [
+        ("cycles a step, steady", f"{e.cycles_per_step:,}", e.cycles_per_step),
+        (f"latency of {e.steps} steps", f"{e.latency_cycles:,}", e.latency_cycles),
+        ("from sequence to sequence", f"{e.interval_cycles:,}", e.interval_cycles),
+    ]
+    clock = f"µs at {e.clock_mhz:g} MHz"
+    _print_table(
+        f"{e.design.name} on {board.title}, {board.part}",
+        [
+            {"": what, "cycles": cycles, clock: f"{n / e.clock_mhz:,.3f}"}
+            for what, cycles, n in times
+        ],
+    )
+    _print_table(
+        f"{e.multipliers:,} multipliers, {e.weight_bits:,} weight bits",
+        [
+            {
+                "": name,
+                "used": f"{used:,}",
+                "on the board": f"{has:,}",
+                "share": f"{100 * used / has:.1f} %" if has else "",
+            }
+            for name, (used, has) in e.use().items()
+        ],
+    )
+    over = [name for name, (used, has) in e.use().items() if used > has]
+    if over:
+        print(f"more than the board has: {', '.join(over)}; fold more (smaller pe, simd), or a larger board")
 
 
 def _print_table(title: str, rows: Iterable[Mapping[str, object]]) -> None:
