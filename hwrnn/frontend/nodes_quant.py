@@ -11,7 +11,7 @@ from onnx import NodeProto
 from hwrnn.frontend.constants import FloatConst, QuantConst, quantise_constant, rationals
 from hwrnn.frontend.symbols import Function, RawInput, Real, combined, merged
 from hwrnn.frontend.tables import Table, entries
-from hwrnn.frontend.walker import Walker, attributes, int_attribute
+from hwrnn.frontend.walker import Walker, attributes, int_attribute, shown
 from hwrnn.ir import Input, IntType, Lut, Quantiser, Requant, Value
 from hwrnn.ir.rounding import FROM_QONNX
 from hwrnn.ir.types import of_bits
@@ -29,7 +29,9 @@ def quantiser_of(w: Walker, node: NodeProto) -> Quantiser:
     name = mode.decode() if isinstance(mode, bytes) else str(mode)
     if name.upper() not in FROM_QONNX:
         w.fault_at(
-            node, f'has the unknown rounding mode "{name}"', f"known: {', '.join(FROM_QONNX)}"
+            node,
+            f'has the unknown rounding mode "{shown(name)}"',
+            f"known: {', '.join(FROM_QONNX)}",
         )
     t = of_bits(
         int(bits.reshape(-1)[0]),
@@ -61,7 +63,7 @@ def quant_input(w: Walker, node: NodeProto, x: RawInput, q: Quantiser) -> None:
     if known != q:
         w.fault_at(
             node,
-            f'quantises the input "{x.name}" in another way than a node before it',
+            f'quantises the input "{shown(x.name)}" in another way than a node before it',
             "put one QuantIdentity in front of everything that reads the input",
         )
     name = f"__input_{x.name}"

@@ -13,7 +13,7 @@ from hwrnn.frontend.nodes_arithmetic import exact_constant
 from hwrnn.frontend.nodes_quant import quantiser_of
 from hwrnn.frontend.nodes_shape import AXIS_NAMES
 from hwrnn.frontend.symbols import Real, spread
-from hwrnn.frontend.walker import Walker, attributes, int_attribute
+from hwrnn.frontend.walker import Walker, attributes, int_attribute, shown
 from hwrnn.ir import Body, Scan, ScanOutput, Select, State, Step, Value
 
 
@@ -72,7 +72,7 @@ def state_port(
     while name in producers and producers[name].op_type == "Identity":
         name = producers[name].input[0]
     if name not in producers or producers[name].op_type != "Quant":
-        inner.fault_at(node, f'its state "{body.input[k].name}" is not quantised')
+        inner.fault_at(node, f'its state "{shown(body.input[k].name)}" is not quantised')
     q = quantiser_of(inner, producers[name])
     size = state_size(inner, node, k)
     wish = tensor_wish(body.input[k].name, "state")
@@ -122,7 +122,7 @@ def body_output(inner: Walker, node: NodeProto, body: GraphProto, k: int) -> Rea
     """What the body makes at output k."""
     found = inner.find(body.output[k].name)
     if not isinstance(found, Real) or found.function is not None:
-        inner.fault_at(node, f'its body output "{body.output[k].name}" is not quantised')
+        inner.fault_at(node, f'its body output "{shown(body.output[k].name)}" is not quantised')
     return found
 
 

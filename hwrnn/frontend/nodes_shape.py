@@ -204,7 +204,10 @@ def flatten(w: Walker, node: NodeProto) -> None:
 def reshape(w: Walker, node: NodeProto) -> None:
     """Reshape to (batch, everything else): a Flatten; anything else is refused."""
     x, target = w.real(node, 0), w.find(node.input[1])
-    two = isinstance(target, ShapeOf) or (isinstance(target, FloatConst) and target.array.size == 2)
+    two = isinstance(target, ShapeOf)
+    if isinstance(target, FloatConst) and target.array.size == 2:
+        merges = x.axes == ("B", "T", "F") and int(target.array.reshape(-1)[1]) == x.value.size
+        two = not merges  # (batch times steps, features) is no Flatten
     if two and x.axes == ("B", "T", "F"):
         w.symbols[node.output[0]] = replace(x, axes=("B", "TF"))
     elif two and x.axes == ("B", "F"):

@@ -10,8 +10,9 @@ from typing import NoReturn
 import numpy as np
 from onnx import GraphProto, NodeProto, helper, numpy_helper
 
-from hwrnn.errors import ImportFault
+from hwrnn.errors import ImportFault, shorten
 from hwrnn.frontend.constants import FloatConst
+from hwrnn.frontend.lower_cells import QONNX_DOMAIN
 from hwrnn.frontend.names import Namer, tensor_wish
 from hwrnn.frontend.symbols import RawInput, Real, ShapeOf, Symbol, merged
 from hwrnn.ir import AnyOp, IntType, Output, OutputGrid, Quantiser, Value
@@ -49,7 +50,7 @@ class Walker:
             dims = port.type.tensor_type.shape.dim
             if len(dims) != 3 or dims[2].dim_value < 1:
                 self.fault(
-                    f'input "{port.name}"',
+                    f'input "{shown(port.name)}"',
                     f"has {len(dims)} dimensions; a sequence input has batch, steps and features",
                     "export with an example of three dimensions, features last",
                 )
@@ -61,18 +62,27 @@ class Walker:
         for port in graph.output:
             real = self.symbols.get(port.name)
             if not isinstance(real, Real):
-                self.fault(f'output "{port.name}"', "does not depend on the input")
+                self.fault(
+                    f'output "{shown(port.name)}"',
+                    "is no activation behind a quantiser",
+                    "return what a quantised layer makes",
+                )
             if real.function is not None:
                 self.fault(
-                    f'output "{port.name}"',
+                    f'output "{shown(port.name)}"',
                     f"comes straight from a {real.function.value}, whose values are not integers",
                     "put a quantiser behind it, or leave the function to the host",
+                )
+            if "TF" in real.axes:
+                self.fault(
+                    f'output "{shown(port.name)}"',
+                    "is a flattened sequence, whose length is that of the input",
+                    "return the sequence itself, and flatten it on the host",
                 )
             v = real.value
             out = replace(v, name=self.namer.fresh("y" if len(graph.output) == 1 else port.name))
             grid = OutputGrid(scale=merged(real.scale), offset=merged(real.offset))
-            axes = tuple("F" if a == "TF" else a for a in real.axes)
-            self.ops.append(Output(out=out, x=v.name, grid=grid, axes=axes))
+            self.ops.append(Output(out=out, x=v.name, grid=grid, axes=real.axes))
 
     # -- looking up --------------------------------------------------------------------------
 
@@ -87,6 +97,12 @@ class Walker:
         found = self.find(node.input[index]) if index < len(node.input) else None
         if found is None:
             self.fault_at(node, f"its input {index} is nothing that can be followed")
+        if isinstance(found, RawInput | Real) and node.input[index] not in self.symbols:
+            self.fault_at(
+                node,
+                f"its input {index} is an activation from outside of the scan",
+                "make it an input of the scan",
+            )
         return found
 
     def real(self, node: NodeProto, index: int) -> Real:
@@ -126,7 +142,7 @@ class Walker:
     def fault_at(self, node: NodeProto, fact: str, hint: str = "") -> NoReturn:
         """Refuse the model because of one node."""
         name = node.name or (node.output[0] if node.output else "")
-        self.fault(f'node "{name}" ({node.op_type})', fact, hint)
+        self.fault(f'node "{shown(name)}" ({shown(node.op_type)})', fact, hint)
 
     # -- making ------------------------------------------------------------------------------
 
@@ -153,13 +169,19 @@ class Walker:
             self.handlers[OF_SHAPES](self, node)
             return
         handler = self.handlers.get(node.op_type)
-        if handler is None:
+        domain = QONNX_DOMAIN if node.op_type == "Quant" else ""
+        if handler is None or node.domain.removeprefix("ai.onnx") != domain:
             self.fault_at(
                 node,
                 "is not an op that can be compiled",
                 self.hints.get(node.op_type, "leave it out of the exported module"),
             )
         handler(self, node)
+
+
+def shown(name: str) -> str:
+    """A name of the file as a message may show it."""
+    return shorten(name, 48)
 
 
 def attributes(node: NodeProto) -> dict[str, object]:
