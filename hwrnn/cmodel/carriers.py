@@ -59,28 +59,53 @@ def exact_float(bound: int) -> Dtype | None:
 class Room:
     """The arrays of one batch, elements first: (elements, batch), or (steps, elements, batch).
 
-    Arrays of bytes lie in a bytearray, whose `translate` is the fastest table of all.
+    Arrays of bytes lie in a bytearray, whose `translate` is the fastest table of all. The memory
+    of a value that is read no more is used again for the next: it is still in the cache.
     """
 
     def __init__(self, batch: int, steps: int) -> None:
         self.batch, self.steps = batch, steps
         self.values: dict[str, Array] = {}
-        self.bytes: dict[str, bytearray] = {}
+        self._memory: dict[str, bytearray] = {}
+        self._free: dict[int, list[bytearray]] = {}
         self._scratch: dict[tuple[Dtype, int], Array] = {}
 
     def shape(self, size: int, sequence: bool) -> tuple[int, ...]:
         """The shape of a value of that size."""
         return (self.steps, size, self.batch) if sequence else (size, self.batch)
 
-    def make(self, v: Value, dtype: Dtype) -> Array:
-        """The array of a value, which ops write to."""
-        shape = self.shape(v.size, v.sequence)
-        if dtype.itemsize == 1:
-            self.bytes[v.name], made = byte_array(shape, dtype)
-        else:
-            made = np.zeros(shape, dtype)
-        self.values[v.name] = made
+    def stay(self, v: Value, dtype: Dtype) -> Array:
+        """An array of its own for a value that stays from step to step."""
+        self.values[v.name] = made = np.zeros(self.shape(v.size, v.sequence), dtype)
         return made
+
+    def make(self, v: Value, dtype: Dtype) -> Array:
+        """The array of a value, for the op that fills it."""
+        shape = self.shape(v.size, v.sequence)
+        length = int(np.prod(shape)) * dtype.itemsize
+        free = self._free.get(length)
+        memory = free.pop() if free else bytearray(length)
+        self._memory[v.name] = memory
+        self.values[v.name] = made = np.frombuffer(memory, dtype).reshape(shape)
+        return made
+
+    def bytes_of(self, name: str) -> bytearray | None:
+        """The memory of a value whose array has one byte an element."""
+        memory = self._memory.get(name)
+        return memory if self.values[name].dtype.itemsize == 1 else None
+
+    def bytes_for(self, x: Array) -> tuple[bytearray, Array]:
+        """Bytes in the shape of x that do not outlive the op, and the array that shows them."""
+        free = self._free.setdefault(x.size, [])
+        if not free:
+            free.append(bytearray(x.size))
+        return free[-1], np.frombuffer(free[-1], np.uint8).reshape(x.shape)
+
+    def release(self, name: str) -> None:
+        """Let the ops that are bound from now on have the memory of this value."""
+        memory = self._memory.pop(name, None)
+        if memory is not None:
+            self._free.setdefault(len(memory), []).append(memory)
 
     def scratch(self, like: Array, dtype: Dtype, slot: int = 0) -> Array:
         """An array of the shape of `like` whose contents do not outlive the op.
@@ -91,9 +116,3 @@ class Room:
         if flat is None or flat.size < like.size:
             flat = self._scratch[dtype, slot] = np.empty(like.size, dtype)
         return flat[: like.size].reshape(like.shape)
-
-
-def byte_array(shape: tuple[int, ...], dtype: Dtype) -> tuple[bytearray, Array]:
-    """A bytearray, and the array that shows it."""
-    memory = bytearray(int(np.prod(shape)))
-    return memory, np.frombuffer(memory, dtype).reshape(shape)

@@ -9,13 +9,14 @@ without arguments, which is run once for each step of a Scan, and once for the r
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from itertools import pairwise
 from threading import Lock
 
 import numpy as np
 
-from hwrnn.cmodel.carriers import Call, Dtype, Ints, Room, byte, carrier
+from hwrnn.cmodel.carriers import Dtype, Ints, Room, byte, carrier
 from hwrnn.cmodel.plans import (
     BytePlan,
     ConcatPlan,
@@ -23,13 +24,15 @@ from hwrnn.cmodel.plans import (
     FlattenPlan,
     PairPlan,
     Plan,
+    Program,
     RequantPlan,
     ScanPlan,
     TablePlan,
     ViewPlan,
+    stored,
 )
-from hwrnn.cmodel.products import Gemm, find_products, stacks
-from hwrnn.cmodel.requantisers import Job, choose
+from hwrnn.cmodel.products import Gemm, Product, find_products, stacks
+from hwrnn.cmodel.requantisers import Job, Rule, choose, float_rule
 from hwrnn.errors import DataError
 from hwrnn.ir import (
     Add,
@@ -41,6 +44,7 @@ from hwrnn.ir import (
     Input,
     IntType,
     Lut,
+    MatVec,
     Mul,
     Output,
     Requant,
@@ -91,7 +95,7 @@ class Compiled:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         made = Compiler(graph.ops, [], set()).compile()
-        self.plans, self.dtypes, self.rows = tuple(made.plans), made.dtypes, made.rows
+        self.program, self.dtypes, self.rows = made.program(), made.dtypes, made.rows
         self.width = max((v.size for v in graph.scope().values() if v.sequence), default=1)
         self.bound: dict[tuple[int, int], Bound] = {}
         self.lock = Lock()
@@ -142,7 +146,7 @@ class Bound:
         self.room = Room(batch, steps)
         for op in model.graph.inputs:
             self.room.make(op.out, model.dtypes[op.out.name])
-        self.calls: list[Call] = [c for plan in model.plans for c in plan.bind(self.room)]
+        self.calls = model.program.bind(self.room)
 
     def run(self, inputs: Mapping[str, Ints], results: Mapping[str, Ints]) -> None:
         """Fill `results`, (.., batch, features), from `inputs`."""
@@ -191,23 +195,82 @@ class Compiler:
         self.dtypes = {v.name: carrier(v.type) for v in ports}
         self.for_tables = tables_only(ops) - kept
         self.products, self.absorbed = find_products(ops, self.types, kept)
+        self.rules: dict[str, Rule] = {}
         self.rows = max((v.size for v in self.values.values()), default=1)
-        self.plans: list[Plan] = []
+        self.kept = kept
+        self.plans: list[tuple[Plan, tuple[str, ...]]] = []  # with what each reads
+        self.adopted = self.adoptable({v.name for v in ports} - kept)
 
     def compile(self) -> Compiler:
         """Plan every op; a stack of products takes the place of the first of them."""
+        self.products = {name: self.settled(p) for name, p in self.products.items()}
         heads = {g.products[0].out.name: g for g in stacks(self.products.values(), self.values)}
         for op in self.ops:
             name = op.out.name
             if name in heads:
                 self.stack(heads[name])
             elif name not in self.products and name not in self.absorbed:
-                self.plans.append(self.plan(op))
+                self.plans.append((self.plan(op), op.operands()))
         return self
+
+    def program(self) -> Program:
+        """The plans, each with the values whose last reader it is."""
+        last: dict[str, int] = {}
+        for k, (_, names) in enumerate(self.plans):
+            last |= dict.fromkeys(names, k)
+        for plan, _ in reversed(self.plans):
+            if isinstance(plan, ViewPlan):  # to read a view is to read what it shows
+                end = last.get(plan.op.out.name, len(self.plans))
+                last[plan.x] = max(last.get(plan.x, 0), end)
+        for name in self.kept:
+            last[name] = len(self.plans)
+        done: list[list[str]] = [[] for _ in range(len(self.plans) + 1)]
+        for name, k in last.items():
+            done[k].append(name)
+        return Program(
+            tuple((plan, tuple(d)) for (plan, _), d in zip(self.plans, done, strict=False))
+        )
+
+    def adoptable(self, ports: set[str]) -> frozenset[str]:
+        """The ports that only one stack of products reads."""
+        readers: dict[str, set[object]] = {name: set() for name in ports}
+        parts = {x for p in self.products.values() for x in p.sources}
+        for p in self.products.values():
+            for name in ports & set(p.sources):
+                readers[name].add((p.sources, p.dtype))
+        for op in self.ops:
+            if not isinstance(op, MatVec):
+                for name in ports & set(op.operands()):
+                    readers[name].add(op.out.name)
+        return frozenset(n for n, found in readers.items() if len(found) == 1 and n in parts)
+
+    def settled(self, p: Product) -> Product:
+        """The product with its shift if the requantiser behind it can do with that."""
+        if p.shift is None or p.reader is None:
+            return p
+        job = Job(
+            op=p.reader,
+            x=p.out.type,
+            x_dtype=p.dtype,
+            out_dtype=self.storage(p.reader),
+            shift=p.shift,
+            own=True,
+        )
+        rule = float_rule(job)
+        if rule is None or (rule.add is not None and len(rule.add) > 1):
+            return replace(p, shift=None)
+        self.rules[p.reader.out.name] = rule
+        return p
+
+    def storage(self, op: Requant) -> Dtype:
+        """What only tables read is stored in bytes, if it fits."""
+        small = byte(op.out.type) if op.out.name in self.for_tables else None
+        return small or carrier(op.out.type)
 
     def stack(self, gemm: Gemm) -> None:
         """The plan of several products."""
-        self.plans.append(gemm)
+        names = frozenset(gemm.products[0].sources) & self.adopted
+        self.plans.append((replace(gemm, adopted=names), gemm.products[0].sources))
         self.rows = max(self.rows, len(gemm.matrix))
         self.dtypes |= {p.out.name: p.dtype for p in gemm.products}
 
@@ -243,9 +306,10 @@ class Compiler:
         return dtype
 
     def requant(self, op: Requant) -> Plan:
-        """By the first rule that is exact. What only tables read is stored in bytes, if it fits."""
-        small = byte(op.out.type) if op.out.name in self.for_tables else None
-        dtype = self.note(op, small or carrier(op.out.type))
+        """By the first rule that is exact."""
+        dtype = self.note(op, self.storage(op))
+        if op.out.name in self.rules:
+            return RequantPlan(op=op, dtype=dtype, rule=self.rules[op.out.name])
         made_by = self.products.get(op.x)
         job = Job(
             op=op,
@@ -253,6 +317,7 @@ class Compiler:
             x_dtype=self.dtypes[op.x],
             out_dtype=dtype,
             folded=made_by is not None and made_by.scale is not None,
+            own=made_by is not None and made_by.reader is not None,
         )
         return RequantPlan(op=op, dtype=dtype, rule=choose(job))
 
@@ -271,8 +336,8 @@ class Compiler:
         ports = [*body.inputs, *(s.value for s in body.states)]
         inner = Compiler(body.ops, ports, kept).compile()
         self.rows = max(self.rows, inner.rows)
-        self.dtypes |= {o.out.name: inner.dtypes[o.body_value] for o in op.outs}
-        return ScanPlan(op=op, plans=tuple(inner.plans), dtypes=inner.dtypes)
+        self.dtypes |= {o.out.name: stored(o.out.type) for o in op.outs}
+        return ScanPlan(op=op, program=inner.program(), dtypes=inner.dtypes, adopted=inner.adopted)
 
 
 def tables_only(ops: Sequence[AnyOp]) -> set[str]:

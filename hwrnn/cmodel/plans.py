@@ -16,7 +16,8 @@ from hwrnn.cmodel.carriers import (
     Call,
     Dtype,
     Room,
-    byte_array,
+    byte,
+    carrier,
 )
 from hwrnn.cmodel.requantisers import Rule, copy
 from hwrnn.ir import (
@@ -47,6 +48,22 @@ class Plan(Protocol):
     def bind(self, room: Room) -> list[Call]:
         """Make the arrays of the results; the calls that fill them."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Plans in order, each with the values that nothing reads after it."""
+
+    steps: tuple[tuple[Plan, tuple[str, ...]], ...]
+
+    def bind(self, room: Room) -> list[Call]:
+        """The calls of all plans."""
+        calls: list[Call] = []
+        for plan, done in self.steps:
+            calls += plan.bind(room)
+            for name in done:
+                room.release(name)
+        return calls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,9 +105,9 @@ class BytePlan:
 
     def bind(self, room: Room) -> list[Call]:
         x, out = room.values[self.op.x], room.make(self.op.out, self.dtype)
-        memory, calls = room.bytes.get(self.op.x), []
+        memory, calls = room.bytes_of(self.op.x), []
         if memory is None:
-            memory, view = byte_array(x.shape, np.dtype(np.uint8))
+            memory, view = room.bytes_for(x)
             calls = [copy(view, x)]
         entries = np.array(self.op.table, LONG)
         table = np.zeros(256, np.uint8)
@@ -147,7 +164,8 @@ class ConstPlan:
     dtype: Dtype
 
     def bind(self, room: Room) -> list[Call]:
-        room.make(self.op.out, self.dtype)[...] = np.array(self.op.values, LONG)[:, None]
+        values = np.array(self.op.values, LONG)[:, None]
+        room.stay(self.op.out, self.dtype)[...] = values
         return []
 
 
@@ -193,14 +211,16 @@ class ScanPlan:
     """A Scan: the plans of its body, in a room of their own, run once a step."""
 
     op: Scan
-    plans: tuple[Plan, ...]
+    program: Program
     dtypes: Mapping[str, Dtype]
+    adopted: frozenset[str]
 
     def bind(self, room: Room) -> list[Call]:
         inner, body = Room(room.batch, 1), self.op.body
         for v in [*body.inputs, *(s.value for s in body.states)]:
-            inner.make(v, self.dtypes[v.name])
-        calls = [call for plan in self.plans for call in plan.bind(inner)]
+            if v.name not in self.adopted:
+                inner.stay(v, self.dtypes[v.name])
+        calls = self.program.bind(inner)
         start = []
         for s in body.states:
             first = np.array(s.initial, LONG)[:, None]
@@ -210,10 +230,9 @@ class ScanPlan:
             for v, x in zip(body.inputs, self.op.xs, strict=True)
         ]
         stores = [
-            (room.make(o.out, self.dtypes[o.body_value]), inner.values[o.body_value])
-            for o in self.op.outs
+            (room.make(o.out, stored(o.out.type)), inner.values[o.body_value]) for o in self.op.outs
         ]
-        walk = Walk(tuple(start), tuple(loads), (*calls,), tuple(stores), self.update(inner))
+        walk = Walk(tuple(start), tuple(loads), tuple(calls), tuple(stores), self.update(inner))
         return [partial(walk.run, room.steps)]
 
     def update(self, inner: Room) -> tuple[Call, ...]:
@@ -229,6 +248,11 @@ class ScanPlan:
                 after = kept
             moves.append(copy(state, after))
         return (*aside, *moves)
+
+
+def stored(t: IntType) -> Dtype:
+    """How a sequence is kept: as small as it can be."""
+    return byte(t) or carrier(t)
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +275,6 @@ class Walk:
             for call in self.calls:
                 call()
             for out, value in self.stores:
-                np.copyto(out[t], value)
+                np.copyto(out[t], value, "unsafe")
             for call in self.update:
                 call()

@@ -2,9 +2,10 @@
 """Matrix products: sums of them that share their operands become one BLAS call a step.
 
 All partial sums of a row, in whatever order BLAS forms them, are at most the sum of |w| * |x|.
-Below 2**24 (2**53) float32 (float64) is exact. Where there is room left, the constants of the
-requantiser behind a product go into it: weights times mul / 2**shift, and a row of ones for the
-rest, so that the product yields the number that is to be rounded.
+Below 2**24 (2**53) float32 (float64) is exact. Where there is room left, constants of the
+requantiser behind a product go into it, by a row of ones under the operand: all of them (weights
+times mul / 2**shift, and the offset), so that the product yields the number that is to be rounded;
+or the whole part of the offset, which leaves the same line to all channels.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import partial
 
 import numpy as np
@@ -20,16 +22,22 @@ from hwrnn.cmodel.carriers import LONG, Array, Call, Dtype, Ints, Room, exact_fl
 from hwrnn.ir import Add, AnyOp, IntType, MatVec, Requant, ScaleShift, Sub, Ties, Value
 
 Terms = dict[str, Ints]
+MAX_SHIFT = 64  # what a float's exponent takes with ease
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Product:
-    """out = the sum of terms[x] @ x over all x; with `scale`, the value that it rounds."""
+    """out = the sum of terms[x] @ x over all x.
+
+    With `scale` the value that the scale rounds; with `shift` the sum plus that.
+    """
 
     out: Value
     terms: Terms
     dtype: Dtype
+    reader: Requant | None = None  # if it alone reads the value
     scale: ScaleShift | None = None
+    shift: tuple[int, ...] | None = None
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -41,12 +49,14 @@ class Product:
 class Gemm:
     """One call of BLAS: `matrix` times the sources, stacked, and a row of ones if it is wider.
 
-    Exact in the type of `matrix`.
+    Exact in the type of `matrix`. The operand's rows are the arrays of `adopted`, ports that
+    nothing else reads; the other sources are copied there.
     """
 
     products: tuple[Product, ...]
     sources: tuple[Value, ...]
     matrix: Array
+    adopted: frozenset[str] = frozenset()
 
     def bind(self, room: Room) -> list[Call]:
         """The calls that fill the products' arrays."""
@@ -57,7 +67,10 @@ class Gemm:
         row = 0
         for v in self.sources:
             rows = operand[..., row : row + v.size, :]
-            calls.append(partial(np.copyto, rows, room.values[v.name], "unsafe"))
+            if v.name in self.adopted:
+                room.values[v.name] = rows
+            else:
+                calls.append(partial(np.copyto, rows, room.values[v.name], "unsafe"))
             row += v.size
         row = 0
         for p in self.products:
@@ -107,18 +120,19 @@ def product(
         most = magnitude(types[name])
         sums = [s + most * w for s, w in zip(sums, row_sums(weights), strict=True)]
     dtype = exact_float(max(sums))
-    plain = Product(out=out, terms=terms, dtype=dtype or LONG)
+    plain = Product(out=out, terms=terms, dtype=dtype or LONG, reader=reader)
     scale = reader.realised if reader else None
-    if dtype is None or not isinstance(scale, ScaleShift) or not foldable(scale):
+    if dtype is None or not isinstance(scale, ScaleShift) or scale.shift > MAX_SHIFT:
         return plain
     mul, add = spread(scale.mul, out.size), spread(rounded_add(scale), out.size)
     reach = max(m * s + abs(a) for m, s, a in zip(mul, sums, add, strict=True))
-    return replace(plain, scale=scale) if exact_float(reach) == dtype else plain
-
-
-def foldable(scale: ScaleShift) -> bool:
-    """False for what is out of reach of any float."""
-    return scale.shift <= 64 and max(scale.mul).bit_length() <= 53
+    if exact_float(reach) == dtype:
+        return replace(plain, scale=scale)
+    whole = tuple(
+        round(Fraction(a, m)) for a, m in zip(half_add(scale, out.size), mul, strict=True)
+    )
+    reach = max(s + abs(w) for s, w in zip(sums, whole, strict=True))
+    return replace(plain, shift=whole) if exact_float(reach) == dtype else plain
 
 
 def row_sums(weights: Ints) -> list[int]:
@@ -137,6 +151,11 @@ def rounded_add(scale: ScaleShift) -> tuple[int, ...]:
     return tuple(a - half for a in scale.add)
 
 
+def half_add(scale: ScaleShift, size: int) -> tuple[Fraction, ...]:
+    """`add` for a rounding to the nearest integer, in the unit of `mul`."""
+    return tuple(a - Fraction(1 << scale.shift, 2) for a in spread(scale.add, size))
+
+
 def stacks(products: Iterable[Product], types: Mapping[str, Value]) -> list[Gemm]:
     """Products of the same sources in the same type, stacked."""
     groups: dict[tuple[tuple[str, ...], Dtype, bool], list[Product]] = {}
@@ -147,7 +166,7 @@ def stacks(products: Iterable[Product], types: Mapping[str, Value]) -> list[Gemm
 
 def stacked(group: tuple[Product, ...], types: Mapping[str, Value]) -> Gemm:
     """One matrix for all products of the group."""
-    ones = any(p.scale for p in group)
+    ones = any(p.scale or p.shift for p in group)
     blocks = [block(p, ones) for p in group]
     return Gemm(
         products=group,
@@ -165,4 +184,6 @@ def block(p: Product, ones: bool) -> Array:
         mul = np.array([m * unit for m in p.scale.mul], p.dtype)
         last = np.array([a * unit for a in spread(rounded_add(p.scale), p.out.size)], p.dtype)
         return np.concatenate([rows * mul[:, None], last[:, None]], axis=1)
+    if p.shift is not None:
+        return np.concatenate([rows, np.array(p.shift, p.dtype)[:, None]], axis=1)
     return np.pad(rows, ((0, 0), (0, int(ones))))

@@ -38,6 +38,8 @@ FLOOR_START = {  # what is added before the floor, where the rounding is one; ti
 }
 BIAS = 1 << 10  # makes a number positive, so that a cast is a floor; gone in the low byte
 NEARLY_NONE = 2.0**-8  # an offset that may as well be none; the proof says whether it may
+NUDGES = 8  # how many tiny offsets are tried on either side of none
+FEW_STEPS = 1 << 16  # a proof is then so short that many may be tried
 SHORTS = np.iinfo(np.int16)
 
 
@@ -55,10 +57,10 @@ def column(values: object, dtype: Dtype) -> Array:
     return made.reshape(()) if made.size == 1 else made.reshape(-1, 1)
 
 
-def clip(array: Array, low: int, high: int) -> Call:
-    """Clamp in place."""
-    bounds = (np.array(v, dtype=array.dtype) for v in (low, high))
-    return partial(array.clip, *bounds, array)
+def clip(out: Array, x: Array, t: IntType, bias: int = 0) -> Call:
+    """Clamp to t + bias; all in one type."""
+    low, high = (np.array(v + bias, dtype=x.dtype) for v in (t.lo, t.hi))
+    return partial(x.clip, low, high, out)
 
 
 def copy(out: Array, x: Array) -> Call:
@@ -98,10 +100,12 @@ class IntRule:
         result = out if out.dtype == self.dtype else total
         if s.shift:
             calls.append(partial(np.right_shift, x, shift, result))
+        elif self.clamp is not None:
+            calls.append(clip(result, x, self.clamp))
         elif result is not x:
             calls.append(copy(result, x))
-        if self.clamp is not None:
-            calls.append(clip(result, self.clamp.lo, self.clamp.hi))
+        if self.clamp is not None and s.shift:
+            calls.append(clip(result, result, self.clamp))
         return calls if result is out else [*calls, copy(out, result)]
 
 
@@ -122,7 +126,8 @@ class FloatRule:
     """clamp(round(x * mul + add)) in a float type, proved exact.
 
     `add` includes `bias`, which the cast to a byte removes. `short`: the result fits 16 bits
-    before it is clamped.
+    before it is clamped. `shift` has been added to x by the product in front.
+    `own`: nothing else reads x, which may be overwritten.
     """
 
     dtype: Dtype
@@ -132,10 +137,12 @@ class FloatRule:
     bias: int = 0
     clamp: IntType | None
     short: bool
+    shift: tuple[int, ...] = (0,)
+    own: bool = False
 
     def value(self, x: Ints) -> Array:
         """The result before the clamp for x of (channels, n), by the operations of `bind`."""
-        v: Array = x.astype(self.dtype)
+        v: Array = (x + np.array(self.shift)[:, None]).astype(self.dtype)
         if self.mul is not None:
             v = v * np.array(self.mul, self.dtype)[:, None]
         if self.add is not None:
@@ -145,8 +152,8 @@ class FloatRule:
 
     def bind(self, x: Array, out: Array, room: Room) -> list[Call]:
         """Multiply, add, round, cast, clamp; what does nothing is left out."""
-        work = room.scratch(x, self.dtype)
         calls: list[Call] = []
+        work = x if self.own and x.dtype == self.dtype else room.scratch(x, self.dtype)
         if x.dtype != self.dtype:
             calls, x = [copy(work, x)], work
         for ufunc, constants in ((np.multiply, self.mul), (np.add, self.add)):
@@ -162,15 +169,14 @@ class FloatRule:
         """Cast and clamp, the clamp in short integers if they hold the result."""
         if self.clamp is None and not self.bias:
             return [copy(out, x)]
-        low, high = (0, 0) if self.clamp is None else (self.clamp.lo, self.clamp.hi)
-        if self.short:
-            result = out if out.dtype == SHORT else room.scratch(x, SHORT)
-            calls = [copy(result, x)]
-            if self.clamp is not None:
-                calls.append(clip(result, low + self.bias, high + self.bias))
-            return calls if result is out else [*calls, copy(out, result)]
-        bounds = (np.array(v, dtype=self.dtype) for v in (low, high))
-        return [partial(x.clip, *bounds, work), copy(out, work)]
+        if not self.short:
+            assert self.clamp is not None, "only short formulas have a bias"
+            return [clip(work, x, self.clamp), copy(out, work)]
+        result = out if out.dtype == SHORT else room.scratch(x, SHORT)
+        calls = [copy(result, x)]
+        if self.clamp is not None:
+            calls.append(clip(result, result, self.clamp, self.bias))
+        return calls if result is out else [*calls, copy(out, result)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,13 +245,19 @@ class FilterRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A Requant whose operand has type x; `folded`: the product in front has the constants."""
+    """A Requant whose operand has type x.
+
+    `folded`: the product in front has all its constants; `shift`: it has added this;
+    `own`: nothing else reads what it makes.
+    """
 
     op: Requant
     x: IntType
     x_dtype: Dtype
     out_dtype: Dtype
-    folded: bool
+    folded: bool = False
+    shift: tuple[int, ...] = (0,)
+    own: bool = False
 
     @property
     def realised(self) -> Realisation:
@@ -300,23 +312,23 @@ def folded_rule(s: ScaleShift, job: Job) -> FloatRule:
         finish=finish,
         clamp=None if out.covers(reach) else out,
         short=fits(reach, SHORT),
+        own=job.own,
     )
 
 
 def float_rule(job: Job) -> FloatRule | None:
     """The first formula whose proof succeeds."""
-    r, out = job.realised, job.op.out.type
     lines = float_lines(job)
-    steps = steps_of(r, job.x, out) if lines else None
+    steps = steps_of(job.realised, job.x, job.op.out.type) if lines else None
     if steps is None:
         return None
     for dtype in (SINGLE, DOUBLE):
-        if not fits(job.x, dtype):
-            continue
-        with np.errstate(over="ignore", invalid="ignore"):
-            for rule in formulas(lines, dtype, job):
-                if proved(rule.value, steps, job.x, out):
-                    return rule
+        if fits(job.x, dtype):
+            with np.errstate(over="ignore", invalid="ignore"):
+                tries = NUDGES if steps.size <= FEW_STEPS else 0
+                for rule in formulas(lines, dtype, job, tries):
+                    if proved(rule.value, steps, job.x, job.op.out.type):
+                        return rule
     return None
 
 
@@ -325,28 +337,45 @@ def float_lines(job: Job) -> list[Line]:
     r, op = job.realised, job.op
     if isinstance(r, ScaleShift):
         unit = Fraction(1, 2**r.shift)
-        mul, add = np.broadcast_arrays(np.array(r.mul, object), np.array(r.add, object))
-        return [(m * unit, a * unit) for m, a in zip(mul, add, strict=True)]
-    if op.rounding not in FLOOR_START:
+        slopes, starts = [m * unit for m in r.mul], [a * unit for a in r.add]
+    elif op.rounding in FLOOR_START:
+        slopes, starts = list(op.ratio), [o + FLOOR_START[op.rounding] for o in op.offset]
+    else:
         return []
-    start = FLOOR_START[op.rounding]
-    ratio, offset = np.broadcast_arrays(np.array(op.ratio), np.array(op.offset))
-    return [(m, a + start) for m, a in zip(ratio, offset, strict=True)]
+    columns = (np.array(v, object) for v in (slopes, starts, job.shift))
+    return [(m, a - m * k) for m, a, k in zip(*np.broadcast_arrays(*columns), strict=True)]
 
 
-def formulas(lines: list[Line], dtype: Dtype, job: Job) -> Iterator[FloatRule]:
-    """Candidates, the cheapest first; none of them is to be believed before its proof."""
+def formulas(lines: list[Line], dtype: Dtype, job: Job, nudges: int) -> Iterator[FloatRule]:
+    """Candidates, the cheapest first; none of them is to be believed before its proof.
+
+    A product in float32 is a little off; a tiny offset often moves it off all the steps.
+    """
     mul = floats([m for m, _ in lines])
     starts = [a for _, a in lines]
     halves = floats([a - HALF for a in starts])
+    bytes_out = job.out_dtype.itemsize == 1
     if max(map(abs, halves)) < NEARLY_NONE:
         yield formula(mul, None, Finish.RINT, dtype, job)
-    if job.out_dtype.itemsize == 1:
-        positive = formula(mul, floats([a + BIAS for a in starts]), Finish.CUT, dtype, job)
-        if positive.short and positive.value(np.array([[job.x.lo]])).min() >= -BIAS:
-            yield positive
+        if dtype == SINGLE:
+            unit = magnitude(job.op.out.type) * 2.0**-26
+            for k in sorted(range(-nudges, nudges + 1), key=abs):
+                yield formula(mul, (k * unit,), Finish.RINT, dtype, job)
+        elif bytes_out:
+            yield from cut(mul, (BIAS + 0.5,), dtype, job)
+    if bytes_out:
+        yield from cut(mul, floats([a + BIAS for a in starts]), dtype, job)
     yield formula(mul, halves, Finish.RINT, dtype, job)
     yield formula(mul, floats(starts), Finish.FLOOR, dtype, job)
+
+
+def cut(
+    mul: tuple[float, ...], add: tuple[float, ...], dtype: Dtype, job: Job
+) -> Iterator[FloatRule]:
+    """The formula that rounds by a cast, if all that it casts is positive and short."""
+    rule = formula(mul, add, Finish.CUT, dtype, job)
+    if rule.short and rule.value(np.array([[job.x.lo]])).min() >= -BIAS:
+        yield rule
 
 
 def floats(values: list[Fraction]) -> tuple[float, ...]:
@@ -365,7 +394,15 @@ def formula(
     """A candidate: it clamps unless its own results at both ends of the range are levels."""
     out, bias = job.op.out.type, BIAS if finish is Finish.CUT else 0
     rule = FloatRule(
-        dtype=dtype, mul=mul, add=add, finish=finish, bias=bias, clamp=out, short=False
+        dtype=dtype,
+        mul=mul,
+        add=add,
+        finish=finish,
+        bias=bias,
+        clamp=out,
+        short=False,
+        shift=job.shift,
+        own=job.own,
     )
     ends = rule.value(np.array([[job.x.lo, job.x.hi]]))
     short = ends.min() + bias >= SHORTS.min and ends.max() + bias <= SHORTS.max

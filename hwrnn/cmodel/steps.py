@@ -15,7 +15,7 @@ import numpy as np
 from hwrnn.cmodel.carriers import Array, Ints
 from hwrnn.ir import IntType, Realisation, ScaleShift, Thresholds, Ties
 
-MAX_STEPS = 1 << 22  # of all channels together: proofs beyond take longer than they save
+MAX_STEPS = 1 << 20  # of all channels together: proofs beyond take longer than they save
 MAX_WIDE_STEPS = 1 << 18  # the same where Python integers have to compute them
 
 
