@@ -45,6 +45,7 @@ def conditional(w: Walker, node: NodeProto) -> None:
             value = numpy_helper.to_array(inside.attribute[0].t).astype(np.float64)
             inner.symbols[inside.output[0]] = FloatConst(value)
         else:
+            inner.symbols = w.symbols | inner.symbols  # a branch sees what is outside of it
             inner.visit(inside)
     w.symbols[node.output[0]] = inner.symbols[branch.output[0].name]
 
