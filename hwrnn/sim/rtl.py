@@ -15,7 +15,9 @@ from hwrnn.design.design import Design
 from hwrnn.errors import ToolError
 from hwrnn.sim.rtl_beats import Ints, PortShape, from_beats, to_beats
 from hwrnn.sim.rtl_run import Job, Report, Stalls, run_job
-from hwrnn.sim.verilate import Driver, Source, compile_rtl
+from hwrnn.sim.verilate import Driver, Source, Variant, compile_rtl
+
+FAST_WORK = 3_000_000_000  # multiplications from which on a simulator made for speed pays
 
 __all__ = ["RtlResult", "Stalls", "simulate_rtl"]
 
@@ -58,9 +60,13 @@ def simulate_rtl(
         patience=patience(design, max((len(s) for s in sequences), default=0)),
         stalls=stalls or Stalls(),
     )
-    kind = Driver(driver)
+    variant = Variant(
+        driver=Driver(driver),
+        trace=trace is not None,
+        fast=work(design, sum(map(len, sequences))) > FAST_WORK,
+    )
     source = Source(files=emit_rtl(design), top=top_name(design))
-    report = run_job(compile_rtl(source, kind, trace=trace is not None), job, kind, trace)
+    report = run_job(compile_rtl(source, variant), job, variant.driver, trace)
     return result(report, y, len(sequences))
 
 
@@ -96,3 +102,10 @@ def patience(design: Design, steps: int) -> int:
     )
     beats = sum(k.out.beats for k in design.engines) + design.source.out.beats
     return 20_000 + 2 * max(steps, 1) * (per_step + beats)
+
+
+def work(design: Design, steps: int) -> int:
+    """About how many multiplications a run of so many steps simulates."""
+    multipliers = sum(len(e.gates) * e.pe * e.simd for e in design.engines)
+    slowest = max(((e.x_blocks + e.h_blocks) * e.groups for e in design.engines), default=1)
+    return steps * slowest * multipliers

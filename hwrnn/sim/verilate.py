@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from hwrnn.backends.files import FileSet
@@ -30,7 +30,6 @@ from hwrnn.sim.tools import VerilatorPaths, find_gxx, find_verilator
 HARNESS = Path(__file__).resolve().parent / "harness" / "harness.cpp"
 RUNTIME = ("verilated", "verilated_threads", "verilated_vcd_c", "verilated_vpi", "verilated_random")
 KEEP = 400  # compiled designs; the ones that were not used for longest go first
-LARGE = 6_000_000  # bytes of C++: beyond this, compiling costs more than a faster simulator saves
 
 
 class Driver(Enum):
@@ -38,6 +37,15 @@ class Driver(Enum):
 
     HARNESS = "harness"
     COCOTB = "cocotb"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """How a design is compiled: for which driver, with a waveform, for speed (takes longer)."""
+
+    driver: Driver = Driver.HARNESS
+    trace: bool = False
+    fast: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,17 +65,17 @@ class Source:
     folder: str = "rtl"
 
 
-def compile_rtl(source: Source, driver: Driver, *, trace: bool = False) -> Compiled:
+def compile_rtl(source: Source, variant: Variant) -> Compiled:
     """The simulator of a design. Raises ToolError if a tool is missing or refuses the sources."""
     tools = Tools.find()
-    key = tools.key(source, driver, trace=trace)
+    key = tools.key(source, variant)
     place = cache_folder() / "designs" / key
     folder = place / "run"
     with locked(place.with_suffix(".lock")):
         if not (place / "done").exists():
             shutil.rmtree(place, ignore_errors=True)
             place.mkdir(parents=True)
-            build(tools, source, driver, place, trace=trace)
+            build(tools, source, variant, place)
             (place / "done").touch()
             forget_old(place.parent)
     os.utime(place)
@@ -119,14 +127,13 @@ class Tools:
         gxx = find_gxx()
         return Tools(verilator=find_verilator(), gxx=gxx, gxx_version=version_of(gxx))
 
-    def key(self, source: Source, driver: Driver, *, trace: bool) -> str:
+    def key(self, source: Source, variant: Variant) -> str:
         """Names a compiled design: equal if, and only if, nothing that goes in has changed."""
         parts = [
             source.files.digest(),
             source.top,
             source.folder,
-            driver.value,
-            str(trace),
+            str(variant),
             self.runtime_key(),
             hashlib.sha256(Path(__file__).read_bytes() + HARNESS.read_bytes()).hexdigest(),
         ]
@@ -168,7 +175,7 @@ def verilator_root(binary: Path) -> Path:
     return Path(run.stdout.strip())
 
 
-def build(tools: Tools, source: Source, driver: Driver, place: Path, *, trace: bool) -> None:
+def build(tools: Tools, source: Source, variant: Variant, place: Path) -> None:
     """Verilate and compile into `place`; the sources and the C++ are thrown away afterwards."""
     runtime = runtime_library(tools)
     run = place / "run"
@@ -182,35 +189,31 @@ def build(tools: Tools, source: Source, driver: Driver, place: Path, *, trace: b
                 target = run if name.endswith(".mem") else rtl
                 target.mkdir(exist_ok=True)
                 (target / name).write_bytes(source.files.data(path))
-        verilate(tools, source.top, rtl, work / "cpp", driver, trace=trace)
-        compile_all(tools, runtime, work / "cpp", run / source.top, driver, trace=trace)
+        verilate(tools, source.top, rtl, work / "cpp", variant)
+        compile_all(tools, runtime, work / "cpp", run / source.top, variant)
 
 
-def verilate(tools: Tools, top: str, rtl: Path, out: Path, driver: Driver, *, trace: bool) -> None:
-    """SystemVerilog to C++."""
+def verilate(tools: Tools, top: str, rtl: Path, out: Path, variant: Variant) -> None:
+    """SystemVerilog to C++. Loops are unrolled only for speed: it makes several times the C++."""
     options = ["--cc", "--prefix", "Vtop", "--Mdir", str(out), "--top-module", top]
-    options += ["-O3", "--no-timing", "--x-initial", "0", "--output-split", "60000", "-Wno-fatal"]
-    options += ["--quiet", "-Wno-lint", "-Wno-style"]
-    options += ["--trace-vcd"] if trace else []
-    options += ["--vpi", "--public-depth", "1"] if driver is Driver.COCOTB else ["--no-assert"]
-    options += ["--assert"] if driver is Driver.COCOTB else []
+    options += ["-O3", "--no-timing", "--x-initial", "0", "--quiet", "-Wno-lint", "-Wno-style"]
+    options += [] if variant.fast else ["--unroll-count", "16"]
+    options += ["--trace-vcd"] if variant.trace else []
+    if variant.driver is Driver.COCOTB:
+        options += ["--vpi", "--public-depth", "1", "--assert"]
+    else:
+        options += ["--no-assert"]
     command = [str(tools.verilator.binary), *options, "-f", "files.f"]
     call(command, rtl, "Verilator", env=tools.verilator.environment())
 
 
-def compile_all(
-    tools: Tools, runtime: Path, cpp: Path, binary: Path, driver: Driver, *, trace: bool
-) -> None:
+def compile_all(tools: Tools, runtime: Path, cpp: Path, binary: Path, variant: Variant) -> None:
     """C++ to a program: what runs each cycle is optimised, what runs once is not."""
-    units = translation_units(cpp, driver)
-    jobs = [
-        lambda u=u: compile_unit(tools, runtime, u, trace=trace)  # type: ignore[misc]
-        for u in units
-    ]
-    objects = in_parallel(jobs)
-    libraries = cocotb_libraries() if driver is Driver.COCOTB else []
+    units = translation_units(cpp, variant)
+    objects = in_parallel([partial(compile_unit, tools, runtime, u, variant) for u in units])
+    libraries = cocotb_libraries() if variant.driver is Driver.COCOTB else []
     link = [str(tools.gxx), "-o", str(binary), *map(str, objects), str(runtime / "libverilated.a")]
-    call([*link, *libraries, "-pthread", "-lpthread"], cpp, "g++")
+    call([*link, *libraries, "-pthread"], cpp, "g++")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,18 +224,15 @@ class Unit:
     optimise: str
 
 
-def translation_units(cpp: Path, driver: Driver) -> list[Unit]:
+def translation_units(cpp: Path, variant: Variant) -> list[Unit]:
     """The C++ files, gathered into few: each call reads the headers again, which takes longest."""
     sources = sorted(p for p in cpp.glob("*.cpp"))
     slow = [p for p in sources if re.search(r"__Slow|__Syms|__Trace.*Slow|^Vtop\.cpp", p.name)]
     fast = [p for p in sources if p not in slow]
-    main = HARNESS if driver is Driver.HARNESS else cocotb_main()
-    large = sum(p.stat().st_size for p in fast) > LARGE
+    main = HARNESS if variant.driver is Driver.HARNESS else cocotb_main()
     groups = [("slow", slow, "-O0"), ("main", [main], "-O1")]
-    groups += [
-        (f"fast{k}", part, "-O1" if large else "-O2")
-        for k, part in enumerate(gathered(fast, 1_500_000))
-    ]
+    level = "-O2" if variant.fast else "-O1"
+    groups += [(f"fast{k}", part, level) for k, part in enumerate(gathered(fast, 1_000_000))]
     units = []
     for name, part, optimise in groups:
         path = cpp / f"unit_{name}.cpp"
@@ -254,12 +254,12 @@ def gathered(files: Sequence[Path], size: int) -> list[list[Path]]:
     return [g for g in groups if g]
 
 
-def compile_unit(tools: Tools, runtime: Path, unit: Unit, *, trace: bool) -> Path:
+def compile_unit(tools: Tools, runtime: Path, unit: Unit, variant: Variant) -> Path:
     """One object file."""
     target = unit.path.with_suffix(".o")
-    flags = tools.compile_flags(trace=trace, optimise=unit.optimise)
-    flags += ["-DHWRNN_TRACE"] if trace else []
-    header = precompiled_header(tools, runtime, unit.optimise, trace=trace)
+    flags = tools.compile_flags(trace=variant.trace, optimise=unit.optimise)
+    flags += ["-DHWRNN_TRACE"] if variant.trace else []
+    header = precompiled_header(tools, runtime, unit.optimise, trace=variant.trace)
     command = [str(tools.gxx), "-include", str(header), *flags, "-I.", "-c", str(unit.path)]
     call([*command, "-o", str(target)], unit.path.parent, "g++")
     return target
@@ -272,11 +272,10 @@ def runtime_library(tools: Tools) -> Path:
         if not (folder / "libverilated.a").exists():
             folder.mkdir(parents=True, exist_ok=True)
             names = [n for n in RUNTIME if (tools.include / f"{n}.cpp").is_file()]
-            jobs = [lambda n=n: compile_runtime(tools, folder, n) for n in names]  # type: ignore[misc]
-            objects = in_parallel(jobs)
-            partial = folder / "partial.a"
-            call(["ar", "rcs", str(partial), *map(str, objects)], folder, "ar")
-            partial.rename(folder / "libverilated.a")
+            objects = in_parallel([partial(compile_runtime, tools, folder, n) for n in names])
+            made = folder / "made.a"
+            call(["ar", "rcs", str(made), *map(str, objects)], folder, "ar")
+            made.rename(folder / "libverilated.a")
     return folder
 
 
@@ -297,10 +296,10 @@ def precompiled_header(tools: Tools, runtime: Path, optimise: str, *, trace: boo
         if not made.exists():
             header.write_text('#include "verilated.h"\n#include <vector>\n#include <memory>\n')
             flags = tools.compile_flags(trace=trace, optimise=optimise)
-            partial = header.with_suffix(".partial")
-            command = [str(tools.gxx), *flags, "-x", "c++-header", str(header), "-o", str(partial)]
-            call(command, runtime, "g++")
-            partial.rename(made)
+            unfinished = header.with_suffix(".partial")
+            command = [str(tools.gxx), *flags, "-x", "c++-header", str(header)]
+            call([*command, "-o", str(unfinished)], runtime, "g++")
+            unfinished.rename(made)
     return header
 
 

@@ -40,28 +40,29 @@ module hwrnn_mac_array #(
 
   localparam int unsigned TreeStages = ($clog2(Simd) + 1) / 2;
   localparam int unsigned AccDelay = 2 + TreeStages;
+  localparam int unsigned OperandBits = OperandSigned ? OperandWidth : OperandWidth + 1;
+  localparam int unsigned WeightBits = WeightSigned ? WeightWidth : WeightWidth + 1;
 
-  function automatic int unsigned count_at(int unsigned stage);
+  // Terms of one sum after so many stages of the tree, each of which adds four to one.
+  function automatic int unsigned terms_at(int unsigned stage);
     int unsigned n;
     n = Simd;
     for (int unsigned k = 0; k < stage; k++) n = (n + 3) / 4;
     return n;
   endfunction
 
+  // The same with the zeros that make it a multiple of four, but for the last stage.
+  function automatic int unsigned places_at(int unsigned stage);
+    return (stage == TreeStages) ? 1 : (terms_at(stage) + 3) / 4 * 4;
+  endfunction
+
   function automatic int unsigned width_at(int unsigned stage);
     return (ProductWidth + 2 * stage < AccWidth) ? ProductWidth + 2 * stage : AccWidth;
   endfunction
 
-  function automatic logic signed [OperandWidth:0] extend_operand(logic [OperandWidth-1:0] v);
-    return signed'({OperandSigned && v[OperandWidth-1], v});
-  endfunction
-
-  function automatic logic signed [WeightWidth:0] extend_weight(logic [WeightWidth-1:0] v);
-    return signed'({WeightSigned && v[WeightWidth-1], v});
-  endfunction
-
   logic [Simd*OperandWidth-1:0] x_wide, h_wide, operand_q;
-  logic signed [ProductWidth-1:0] product_d [Sums*Simd], product_q [Sums*Simd];
+  logic signed [OperandBits-1:0] operand [Simd];
+  logic signed [WeightBits-1:0] weight [Sums*Simd];
 
   hwrnn_resize #(
     .Lanes  (Simd),
@@ -87,59 +88,51 @@ module hwrnn_mac_array #(
     if (load_i) operand_q <= is_h_i ? h_wide : x_wide;
   end
 
-  always_comb begin
-    for (int unsigned u = 0; u < Sums; u++) begin
-      for (int unsigned k = 0; k < Simd; k++) begin
-        product_d[u*Simd+k] = ProductWidth'(
-            extend_operand(operand_q[k*OperandWidth+:OperandWidth])
-            * extend_weight(weights_i[(u*Simd+k)*WeightWidth+:WeightWidth]));
-      end
-    end
+  for (genvar k = 0; k < Simd; k++) begin : g_operand
+    assign operand[k] = signed'(OperandBits'(operand_q[k*OperandWidth+:OperandWidth]));
   end
 
-  always_ff @(posedge clk_i) begin
-    product_q <= product_d;
+  for (genvar k = 0; k < Sums * Simd; k++) begin : g_weight
+    assign weight[k] = signed'(WeightBits'(weights_i[k*WeightWidth+:WeightWidth]));
   end
 
+  // Flat loops over all sums at once: a simulator keeps them as loops, however large the array.
   for (genvar s = 0; s <= TreeStages; s++) begin : g_tree
-    localparam int unsigned Count = count_at(s);
+    localparam int unsigned Terms = terms_at(s);
+    localparam int unsigned Places = places_at(s);
     localparam int unsigned Width = width_at(s);
 
-    logic signed [Width-1:0] sum_q [Sums*Count];
+    logic signed [Width-1:0] sum_d [Sums*Places], sum_q [Sums*Places];
 
     if (s == 0) begin : g_products
       always_comb begin
-        for (int unsigned k = 0; k < Sums * Count; k++) sum_q[k] = Width'(product_q[k]);
-      end
-    end else begin : g_adders
-      localparam int unsigned Terms = count_at(s - 1);
-
-      logic signed [Width-1:0] sum_d [Sums*Count];
-
-      always_comb begin
-        for (int unsigned u = 0; u < Sums; u++) begin
-          for (int unsigned k = 0; k < Count; k++) begin
-            sum_d[u*Count+k] = '0;
-            for (int unsigned j = 4 * k; j < 4 * k + 4 && j < Terms; j++) begin
-              sum_d[u*Count+k] = sum_d[u*Count+k] + Width'(g_tree[s-1].sum_q[u*Terms+j]);
-            end
-          end
+        for (int unsigned k = 0; k < Sums * Places; k++) begin
+          sum_d[k] = (k % Places < Terms)
+              ? Width'(operand[k%Places%Simd] * weight[(k/Places*Simd+k%Places)%(Sums*Simd)]) : '0;
         end
       end
-
-      always_ff @(posedge clk_i) begin
-        sum_q <= sum_d;
+    end else begin : g_adders
+      always_comb begin
+        for (int unsigned k = 0; k < Sums * Places; k++) begin
+          sum_d[k] = (k % Places < Terms)
+              ? Width'(g_tree[s-1].sum_q[(k/Places*Terms+k%Places%Terms)*4])
+              + Width'(g_tree[s-1].sum_q[(k/Places*Terms+k%Places%Terms)*4+1])
+              + Width'(g_tree[s-1].sum_q[(k/Places*Terms+k%Places%Terms)*4+2])
+              + Width'(g_tree[s-1].sum_q[(k/Places*Terms+k%Places%Terms)*4+3]) : '0;
+        end
       end
+    end
+
+    always_ff @(posedge clk_i) begin
+      sum_q <= sum_d;
     end
   end
 
   logic [Sums*AccWidth-1:0] acc_d, acc_q, acc_old;
 
-  always_comb begin
-    for (int unsigned u = 0; u < Sums; u++) begin
-      acc_d[u*AccWidth+:AccWidth] = acc_old[u*AccWidth+:AccWidth]
-          + AccWidth'(g_tree[TreeStages].sum_q[u]);
-    end
+  for (genvar u = 0; u < Sums; u++) begin : g_sum
+    assign acc_d[u*AccWidth+:AccWidth] = acc_old[u*AccWidth+:AccWidth]
+        + AccWidth'(g_tree[TreeStages].sum_q[u]);
   end
 
   always_ff @(posedge clk_i) begin
