@@ -35,18 +35,22 @@ def compiler_call(*extra: str, precompiled: bool = True) -> list[str]:
     """
     flags = (*FLAGS, *extra)
     call = [str(find_gxx()), *flags, "-I", "."]
-    folders = ["-isystem", str(find_ap_int()), "-isystem", str(SIM)]
+    folders = include_folders()
     if not precompiled:
         return [*call, *folders]
     return [*call, "-include", str(precompiled_prefix(flags)), *folders]
 
 
+def include_folders() -> list[str]:
+    """Ours first: a folder with ap_int.h may hold an hls_stream.h of another kind."""
+    return ["-isystem", str(SIM), "-isystem", str(find_ap_int())]
+
+
 def precompiled_prefix(flags: Sequence[str]) -> Path:
     """The standing headers, precompiled for these flags: the path to -include."""
-    ap_int = find_ap_int()
     # A header that is included is a macro's reader: definitions of the design are not its own.
     kept = [f for f in flags if not f.startswith("-D")]
-    command = [str(find_gxx()), *kept, "-isystem", str(ap_int), "-isystem", str(SIM)]
+    command = [str(find_gxx()), *kept, *include_folders()]
     key = digest([*command, compiler_version(), *(f.read_text() for f in sorted(SIM.glob("*.h*")))])
 
     def build(folder: Path) -> None:
