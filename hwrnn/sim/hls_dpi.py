@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from hwrnn.sim.verilate import (
     Compiled,
     Driver,
     Tools,
+    Variant,
     call,
     cocotb_libraries,
     compile_unit,
@@ -39,6 +40,7 @@ from hwrnn.sim.verilate import (
 Ints = NDArray[np.int64]
 DPI = Path(__file__).resolve().parent / "dpi"
 SHELL = "hwrnn_hls_dpi"
+VARIANT = Variant(driver=Driver.COCOTB)
 STALLS = Stalls(input_idle=0.25, output_stall=0.25, seed=1)
 
 
@@ -96,15 +98,16 @@ def compile_shell(
     (folder / "run").mkdir()
     lines = [f"-GInWidth={widths[0]}", f"-GOutWidth={widths[1]}", str(DPI / f"{SHELL}.sv")]
     (rtl / "files.f").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    verilate(tools, SHELL, rtl, cpp, Driver.COCOTB, trace=False)
+    verilate(tools, SHELL, rtl, cpp, VARIANT)
 
     def compile_dpi() -> Path:
         target = cpp / "hls_dpi.o"
         compile_in(folder / "src", [*command, "-o", str(target)])
         return target
 
-    units = translation_units(cpp, Driver.COCOTB)
-    jobs = [compile_dpi, *(partial(compile_unit, tools, runtime, u, trace=False) for u in units)]
+    units = translation_units(cpp, VARIANT)
+    jobs: list[Callable[[], Path]] = [compile_dpi]
+    jobs += (partial(compile_unit, tools, runtime, u, VARIANT) for u in units)
     objects = [str(made) for made in in_parallel(jobs)]
     link = [str(tools.gxx), "-o", str(folder / "run" / SHELL), *objects]
     link += [str(runtime / "libverilated.a"), *cocotb_libraries(), "-pthread"]
