@@ -205,7 +205,7 @@ class CellWriter:
             else self.channel_array(kind, name, values, f"{kind} of {name}")
             for kind, values in (("factor", factors), ("addend", how.add))
         )
-        return f"hwrnn::scale_shift<rule_{name}>(v_{op.x}, {factor}, {addend})"
+        return f"hwrnn::scale_shift<rule_{name}>(\n        v_{op.x}, {factor}, {addend})"
 
     def thresholds(self, op: Requant, how: Thresholds) -> str:
         """A call of thresholds with the row of the channel."""

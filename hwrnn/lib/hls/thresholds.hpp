@@ -11,7 +11,8 @@ constexpr int parallel_thresholds = 15;
 
 // `Rule` holds: level_t, the type of a threshold; count; out_t; lo. `row` is that of the channel.
 template <class Rule, class X>
-inline typename Rule::out_t thresholds(const X x, const typename Rule::level_t (&row)[Rule::count]) {
+inline typename Rule::out_t thresholds(const X x,
+                                       const typename Rule::level_t (&row)[Rule::count]) {
 #pragma HLS INLINE
   static_assert(Rule::count >= 1, "thresholds are needed for two levels or more");
   using level_t = wide_t<larger(signed_bits<X>, signed_bits<typename Rule::level_t>)>;

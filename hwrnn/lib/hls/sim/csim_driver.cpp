@@ -19,12 +19,12 @@ using Numbers = std::vector<std::int64_t>;
 
 Numbers read_file(const char* name) {
   std::ifstream file(name, std::ios::binary | std::ios::ate);
-  Numbers numbers(static_cast<std::size_t>(file.tellg()) / sizeof(std::int64_t));
-  file.seekg(0);
-  file.read(reinterpret_cast<char*>(numbers.data()), numbers.size() * sizeof(std::int64_t));
   if (!file) {
     throw std::runtime_error("cannot read the input file");
   }
+  Numbers numbers(static_cast<std::size_t>(file.tellg()) / sizeof(std::int64_t));
+  file.seekg(0);
+  file.read(reinterpret_cast<char*>(numbers.data()), numbers.size() * sizeof(std::int64_t));
   return numbers;
 }
 
