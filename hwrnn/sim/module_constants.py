@@ -155,16 +155,22 @@ def module_integers(constant: QuantisedConstant, parameters: Sequence[Parameter]
 def difference(
     constant: QuantisedConstant, raw: Floats, exact: Ints, module: Ints, at: tuple[int, ...]
 ) -> ConstantDifference:
-    """One element that differs."""
+    """One element that differs: by its quotient, or by its clamp, which float32 may not hold.
+
+    The module's integer is seen as its product with the scale: from 2**23 on that rounds, too.
+    """
     scale = np.broadcast_to(constant.scale, raw.shape)
     quotient = Fraction(float(raw[at])) / Fraction(float(scale[at]))
     level = int(module[at]) if module[at] > exact[at] else int(module[at]) + 1
-    position, _ = step_to(level, constant.rounding)
+    turn, _ = step_to(level, constant.rounding)
+    nearest = constant.type.clamp(int(module[at]))
+    if nearest != module[at]:
+        turn, quotient = Fraction(int(module[at])), Fraction(nearest)
     return ConstantDifference(
         name=constant.name,
         index=tuple(int(k) for k in at),
         exact=int(exact[at]),
         module=int(module[at]),
-        distance=float(abs(position - quotient)),
-        bound=float(abs(quotient)) * UNIT * 1.001,
+        distance=float(abs(turn - quotient)),
+        bound=float(abs(quotient)) * UNIT * 1.001 * (1 if abs(quotient) < 2**23 else 2),
     )
