@@ -6,7 +6,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 from hwrnn import __version__
 from hwrnn.backends.files import FileSet
@@ -17,7 +16,8 @@ from hwrnn.board import Toolchain
 from hwrnn.design.design import Design, Stream, axis_width
 
 LIBRARY = PACKAGE / "lib" / "rtl"
-CHECKS = "hwrnn_stream_checks"
+CHECKS = "hwrnn_stream_checks"  # assertions, in simulation only
+CHECKED = ("hwrnn_fifo", "hwrnn_stream_reg")  # what they are bound to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +75,7 @@ def emit_rtl(design: Design) -> FileSet:
     top = Top(design, top_name(design), library_modules(), version_number())
     last = top.build()
     modules = [*top.kernels, last]
-    sources = {f"{m}.sv": (LIBRARY / f"{m}.sv").read_text() for m in used_library(modules)}
+    sources = {f"{m}.sv": library_text(m) for m in used_library(modules)}
     sources |= {f"{m.name}.sv": module_text(design, m) for m in modules}
     memories = top.memories.files
     view = project_view(design, last.name, tuple(sources), tuple(memories))
@@ -119,7 +119,7 @@ def library_modules() -> frozenset[str]:
 @cache
 def depends(module: str) -> tuple[str, ...]:
     """The library modules that a library module instantiates."""
-    text = (LIBRARY / f"{module}.sv").read_text()
+    text = library_text(module)
     found = set(re.findall(r"^\s*(hwrnn_\w+) #\($", text, flags=re.MULTILINE))
     return tuple(sorted(found & library_modules() - {module}))
 
@@ -173,6 +173,7 @@ def port_view(s: Stream) -> PortView:
     )
 
 
-def library_files() -> dict[str, Path]:
-    """Every library file, by module name."""
-    return {p.stem: p for p in sorted(LIBRARY.glob("*.sv"))}
+@cache
+def library_text(module: str) -> str:
+    """The source of a library module."""
+    return (LIBRARY / f"{module}.sv").read_text(encoding="utf-8")

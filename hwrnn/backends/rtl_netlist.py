@@ -23,7 +23,20 @@ class Bits:
         return f"{self.width}'h{self.value:x}"
 
 
-Parameter = bool | int | str | Bits
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Numbers:
+    """Unsigned numbers side by side, the first in the low bits, each in 32 bits."""
+
+    values: tuple[int, ...]
+
+    def __str__(self) -> str:
+        texts = [sv_int(v, 32) for v in self.values]
+        if len(texts) > 1 and len(set(texts)) == 1:
+            return f"{{{len(texts)}{{{texts[0]}}}}}"
+        return texts[0] if len(texts) == 1 else f"{{{', '.join(reversed(texts))}}}"
+
+
+Parameter = bool | int | str | Bits | Numbers
 
 
 def sv_parameter(value: Parameter) -> str:
@@ -38,7 +51,7 @@ def sv_parameter(value: Parameter) -> str:
             if not value.isascii() or any(ch in value for ch in '"\\\n'):
                 raise ValueError(f"{value!r} cannot be a SystemVerilog string")
             return f'"{value}"'
-        case Bits():
+        case Bits() | Numbers():
             return str(value)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from hwrnn.backends.rtl_kernels import engine_module, map_module
 from hwrnn.backends.rtl_memory import Memories
-from hwrnn.backends.rtl_netlist import Bits, Module, Parameter, Port, packed
+from hwrnn.backends.rtl_netlist import Bits, Module, Numbers, Parameter, Port
 from hwrnn.design.design import (
     AxisIn,
     AxisOut,
@@ -271,7 +271,7 @@ class Top:
             {
                 "Inputs": len(k.xs),
                 "Width": k.out.lanes * k.out.type.bits,
-                "Beats": packed([x.beats for x in k.xs], 32),
+                "Beats": Numbers(values=tuple(x.beats for x in k.xs)),
             },
             {
                 "in_data_i": joined(data),
@@ -363,7 +363,7 @@ def segments(prefix: str, s: Stream) -> dict[str, Parameter]:
     """Parameters that describe the beats of a vector."""
     return {
         f"{prefix}SegmentCount": len(s.segments),
-        f"{prefix}Segments": packed(s.segments, 32),
+        f"{prefix}Segments": Numbers(values=s.segments),
     }
 
 

@@ -10,7 +10,8 @@ from typing import Literal
 
 import numpy as np
 
-from hwrnn.backends.rtl import emit_rtl, top_name
+from hwrnn.backends.files import FileSet
+from hwrnn.backends.rtl import CHECKED, CHECKS, emit_rtl, library_text, top_name
 from hwrnn.design.design import Design
 from hwrnn.errors import ToolError
 from hwrnn.sim.rtl_beats import Ints, PortShape, from_beats, to_beats
@@ -65,9 +66,18 @@ def simulate_rtl(
         trace=trace is not None,
         fast=work(design, sum(map(len, sequences))) > FAST_WORK,
     )
-    source = Source(files=emit_rtl(design), top=top_name(design))
-    report = run_job(compile_rtl(source, variant), job, variant.driver, trace)
+    report = run_job(compile_rtl(rtl_source(design, variant), variant), job, variant.driver, trace)
     return result(report, y, len(sequences))
+
+
+def rtl_source(design: Design, variant: Variant) -> Source:
+    """The emitted project; with cocotb also the protocol checks of all streams, bound to them."""
+    files = emit_rtl(design)
+    if variant.driver is Driver.HARNESS:
+        return Source(files=files, top=top_name(design))
+    checks = FileSet({f"rtl/{m}.sv": library_text(m) for m in (*CHECKED, CHECKS)})
+    extra = tuple(f"{m}.sv" for m in (*CHECKED, CHECKS) if f"rtl/{m}.sv" not in files)
+    return Source(files=files | checks, top=top_name(design), extra=extra)
 
 
 def result(report: Report, port: PortShape, sequences: int) -> RtlResult:

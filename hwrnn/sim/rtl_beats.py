@@ -102,7 +102,7 @@ def from_beats(port: PortShape, rows: Bytes) -> list[Ints]:
 def _unpack(octets: Bytes, port: PortShape) -> Ints:
     if port.bits % 8 == 0:
         size = min(port.bits // 8, 8)
-        lanes = octets.reshape(len(octets), port.lanes, -1)
+        lanes = octets.reshape(len(octets), port.lanes, port.bits // 8)
         wide = np.zeros((*lanes.shape[:2], 8), dtype=np.uint8)
         wide[:, :, :size] = lanes[:, :, :size]
         if port.signed and size < 8:

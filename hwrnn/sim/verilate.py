@@ -58,11 +58,15 @@ class Compiled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """What is to be compiled: files, the folder of the .sv files among them, the top module."""
+    """What is to be compiled: files, the folder of the .sv files among them, the top module.
+
+    `extra`: names of files that are not in the list `files.f`.
+    """
 
     files: FileSet
     top: str
     folder: str = "rtl"
+    extra: tuple[str, ...] = ()
 
 
 def compile_rtl(source: Source, variant: Variant) -> Compiled:
@@ -133,6 +137,7 @@ class Tools:
             source.files.digest(),
             source.top,
             source.folder,
+            *source.extra,
             str(variant),
             self.runtime_key(),
             hashlib.sha256(Path(__file__).read_bytes() + HARNESS.read_bytes()).hexdigest(),
@@ -189,13 +194,13 @@ def build(tools: Tools, source: Source, variant: Variant, place: Path) -> None:
                 target = run if name.endswith(".mem") else rtl
                 target.mkdir(exist_ok=True)
                 (target / name).write_bytes(source.files.data(path))
-        verilate(tools, source.top, rtl, work / "cpp", variant)
+        verilate(tools, source, rtl, work / "cpp", variant)
         compile_all(tools, runtime, work / "cpp", run / source.top, variant)
 
 
-def verilate(tools: Tools, top: str, rtl: Path, out: Path, variant: Variant) -> None:
+def verilate(tools: Tools, source: Source, rtl: Path, out: Path, variant: Variant) -> None:
     """SystemVerilog to C++. Loops are unrolled only for speed: it makes several times the C++."""
-    options = ["--cc", "--prefix", "Vtop", "--Mdir", str(out), "--top-module", top]
+    options = ["--cc", "--prefix", "Vtop", "--Mdir", str(out), "--top-module", source.top]
     options += ["-O3", "--no-timing", "--x-initial", "0", "--quiet", "-Wno-lint", "-Wno-style"]
     options += [] if variant.fast else ["--unroll-count", "16"]
     options += ["--trace-vcd"] if variant.trace else []
@@ -203,7 +208,7 @@ def verilate(tools: Tools, top: str, rtl: Path, out: Path, variant: Variant) -> 
         options += ["--vpi", "--public-depth", "1", "--assert"]
     else:
         options += ["--no-assert"]
-    command = [str(tools.verilator.binary), *options, "-f", "files.f"]
+    command = [str(tools.verilator.binary), *options, "-f", "files.f", *source.extra]
     call(command, rtl, "Verilator", env=tools.verilator.environment())
 
 

@@ -9,7 +9,7 @@ module hwrnn_axis_out #(
   parameter bit Signed = 1'b1,
   parameter int unsigned PortWidth = 8,
   parameter int unsigned SegmentCount = 1,
-  parameter logic [SegmentCount-1:0][31:0] Segments = {SegmentCount{32'd1}},
+  parameter logic [SegmentCount*32-1:0] Segments = {SegmentCount{32'd1}},
   localparam int unsigned DataWidth = (Lanes * PortWidth + 7) / 8 * 8
 ) (
   input  wire logic                   clk_i,

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Walks through the beats of a vector made of segments, each of which starts a new beat: lanes_o is
-// how many lanes the present beat uses. step_i moves on, at the end of the cycle.
+// Walks through the beats of a vector made of segments, each of which starts a new beat: lanes_o
+// is how many lanes the present beat uses. step_i moves on, at the end of the cycle.
 `default_nettype none
 
 module hwrnn_beat_counter #(
   parameter int unsigned Lanes = 1,
   parameter int unsigned SegmentCount = 1,
-  parameter logic [SegmentCount-1:0][31:0] Segments = {SegmentCount{32'd1}},
+  parameter logic [SegmentCount*32-1:0] Segments = {SegmentCount{32'd1}},
   localparam int unsigned LanesWidth = $clog2(Lanes + 1)
 ) (
   input  wire logic             clk_i,
@@ -20,7 +20,7 @@ module hwrnn_beat_counter #(
   function automatic int unsigned longest();
     int unsigned most;
     most = 1;
-    for (int unsigned k = 0; k < SegmentCount; k++) if (Segments[k] > most) most = Segments[k];
+    for (int unsigned k = 0; k < SegmentCount; k++) if (Segments[k*32+:32] > most) most = Segments[k*32+:32];
     return most;
   endfunction
 
@@ -28,25 +28,27 @@ module hwrnn_beat_counter #(
 
   logic [IndexWidth-1:0] index_q, index_d, next_index;
   logic [LeftWidth-1:0] left_q, left_d;
+  logic [31:0] next_segment;
   logic segment_end;
 
-  assign segment_end = 32'(left_q) <= 32'(Lanes);
-  assign lanes_o     = segment_end ? LanesWidth'(left_q) : LanesWidth'(Lanes);
-  assign next_index  = (index_q == IndexWidth'(SegmentCount - 1)) ? '0 : index_q + IndexWidth'(1);
+  assign segment_end  = 32'(left_q) <= 32'(Lanes);
+  assign lanes_o      = segment_end ? LanesWidth'(left_q) : LanesWidth'(Lanes);
+  assign next_index   = (index_q == IndexWidth'(SegmentCount - 1)) ? '0 : index_q + IndexWidth'(1);
+  assign next_segment = Segments[32'(next_index)*32+:32];
 
   always_comb begin
     index_d = index_q;
     left_d  = left_q;
     if (step_i) begin
       index_d = segment_end ? next_index : index_q;
-      left_d  = LeftWidth'(segment_end ? Segments[next_index] : 32'(left_q) - 32'(Lanes));
+      left_d  = LeftWidth'(segment_end ? next_segment : 32'(left_q) - 32'(Lanes));
     end
   end
 
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
       index_q <= '0;
-      left_q  <= LeftWidth'(Segments[0]);
+      left_q  <= LeftWidth'(Segments[31:0]);
     end else begin
       index_q <= index_d;
       left_q  <= left_d;

@@ -6,7 +6,7 @@
 module hwrnn_concat #(
   parameter int unsigned Inputs = 2,
   parameter int unsigned Width = 8,
-  parameter logic [Inputs-1:0][31:0] Beats = {Inputs{32'd1}}
+  parameter logic [Inputs*32-1:0] Beats = {Inputs{32'd1}}
 ) (
   input  wire logic                    clk_i,
   input  wire logic                    rst_i,
@@ -31,7 +31,7 @@ module hwrnn_concat #(
   function automatic int unsigned longest();
     int unsigned most;
     most = 1;
-    for (int unsigned k = 0; k < Inputs; k++) if (Beats[k] > most) most = Beats[k];
+    for (int unsigned k = 0; k < Inputs; k++) if (Beats[k*32+:32] > most) most = Beats[k*32+:32];
     return most;
   endfunction
 
@@ -42,7 +42,7 @@ module hwrnn_concat #(
   logic last_input, last_beat, move;
 
   assign last_input = index_q == IndexWidth'(Inputs - 1);
-  assign last_beat  = beat_q == BeatWidth'(Beats[index_q] - 32'd1);
+  assign last_beat  = beat_q == BeatWidth'(Beats[32'(index_q)*32+:32] - 32'd1);
 
   assign out_data_o  = in_data_i[32'(index_q)*Width+:Width];
   assign out_last_o  = last_input && last_beat && in_last_i[index_q];

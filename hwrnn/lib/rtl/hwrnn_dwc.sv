@@ -9,10 +9,10 @@ module hwrnn_dwc #(
   parameter int unsigned Width = 8,
   parameter int unsigned XLanes = 1,
   parameter int unsigned XSegmentCount = 1,
-  parameter logic [XSegmentCount-1:0][31:0] XSegments = {XSegmentCount{32'd1}},
+  parameter logic [XSegmentCount*32-1:0] XSegments = {XSegmentCount{32'd1}},
   parameter int unsigned YLanes = 1,
   parameter int unsigned YSegmentCount = 1,
-  parameter logic [YSegmentCount-1:0][31:0] YSegments = {YSegmentCount{32'd1}}
+  parameter logic [YSegmentCount*32-1:0] YSegments = {YSegmentCount{32'd1}}
 ) (
   input  wire logic                    clk_i,
   input  wire logic                    rst_i,

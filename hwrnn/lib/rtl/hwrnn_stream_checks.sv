@@ -31,4 +31,44 @@ module hwrnn_stream_checks #(
 
 endmodule
 
+bind hwrnn_stream_reg hwrnn_stream_checks #(
+  .Width(Width)
+) u_in_checks (
+  .clk_i  (clk_i),
+  .rst_i  (rst_i),
+  .data_i (in_data_i),
+  .valid_i(in_valid_i),
+  .ready_i(in_ready_o)
+);
+
+bind hwrnn_stream_reg hwrnn_stream_checks #(
+  .Width(Width)
+) u_out_checks (
+  .clk_i  (clk_i),
+  .rst_i  (rst_i),
+  .data_i (out_data_o),
+  .valid_i(out_valid_o),
+  .ready_i(out_ready_i)
+);
+
+bind hwrnn_fifo hwrnn_stream_checks #(
+  .Width(Width)
+) u_in_checks (
+  .clk_i  (clk_i),
+  .rst_i  (rst_i),
+  .data_i (in_data_i),
+  .valid_i(in_valid_i),
+  .ready_i(in_ready_o)
+);
+
+bind hwrnn_fifo hwrnn_stream_checks #(
+  .Width(Width)
+) u_out_checks (
+  .clk_i  (clk_i),
+  .rst_i  (rst_i),
+  .data_i (out_data_o),
+  .valid_i(out_valid_o),
+  .ready_i(out_ready_i)
+);
+
 `default_nettype wire

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Networks in RTL equal the C-model bit for bit, and the schedule cycle for cycle."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from rtl.bench import check_graph
+from rtl.graphs import Build
+
+from hwrnn.ir import Step
+from hwrnn.ir.types import of_bits
+
+pytestmark = pytest.mark.needs_sim
+
+S8, U4, S2 = of_bits(8, signed=True), of_bits(4, signed=False), of_bits(2, signed=True)
+
+
+@pytest.mark.parametrize(("pe", "simd"), [(1, 1), (2, 3), (3, 4), (5, 5)])
+def test_lstm_foldings(pe: int, simd: int) -> None:
+    b = Build(1)
+    check_graph(b.graph(b.lstm(b.input(3, S8), 5, channels=True)), pe=pe, simd=simd)
+
+
+@pytest.mark.parametrize("units", [1, 2, 7])
+def test_rnn_sizes(units: int) -> None:
+    b = Build(units)
+    check_graph(b.graph(b.rnn(b.input(4, U4), units)), pe=max(units // 2, 1), simd=min(units, 4))
+
+
+@pytest.mark.parametrize(("pe", "simd"), [(1, 2), (4, 5), (6, 5)])
+def test_state_that_no_matrix_multiplies(pe: int, simd: int) -> None:
+    b = Build(3)
+    check_graph(b.graph(b.rnn(b.input(5, S8), 6, diagonal=True)), pe=pe, simd=simd)
+
+
+def test_two_layers_and_a_dense_one() -> None:
+    b = Build(5)
+    x = b.lstm(b.input(4, U4), 7)
+    check_graph(b.graph(b.dense(b.lstm(x, 9, channels=True), 5)), pe=2, simd=5)
+
+
+def test_power_of_two_scales() -> None:
+    b = Build(6, power_of_two=True)
+    x = b.lstm(b.input(4, U4), 7, channels=True)
+    check_graph(b.graph(b.dense(x, 5, to=S2)), pe=3, simd=4)
+
+
+@pytest.mark.parametrize("step", list(Step))
+def test_one_step_of_a_layer(step: Step) -> None:
+    b = Build(7)
+    x = b.select(b.lstm(b.input(6, S8), 5), step)
+    check_graph(b.graph(b.dense(x, 7, to=of_bits(6, signed=False))), pe=5, simd=3)
+
+
+def test_one_step_and_all_steps() -> None:
+    """Two readers of one layer, so that the step is picked behind it."""
+    b = Build(8)
+    x = b.lstm(b.input(6, S8), 5)
+    y = b.rnn(x, 3)
+    check_graph(b.graph(b.concat(b.select(x), b.select(y))), pe=2, simd=3)
+
+
+def test_flatten() -> None:
+    b = Build(9)
+    x = b.flatten(b.lstm(b.input(6, S8), 5), 4)
+    check_graph(b.graph(b.dense(x, 7)), (4, 4, 4), pe=3, simd=4)
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_bidirectional(last: bool) -> None:
+    b = Build(10)
+    x = b.bidirectional(b.input(3, S8), 5)
+    result = b.select(x) if last else b.dense(x, 4)
+    check_graph(b.graph(result), pe=2, simd=3, max_steps=8)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_networks(seed: int) -> None:
+    rng = np.random.default_rng(1000 + seed)
+    b = Build(seed, power_of_two=bool(rng.integers(2)))
+    bits = int(rng.integers(1, 9))
+    x = b.input(int(rng.integers(1, 9)), of_bits(bits, signed=bits > 1 and bool(rng.integers(2))))
+    units = int(rng.integers(1, 12))
+    w, a = int(rng.integers(2, 7)), int(rng.integers(2, 8))
+    layer = b.lstm(x, units, w, a, channels=bool(rng.integers(2)))
+    result = b.dense(
+        layer, int(rng.integers(1, 6)), w, of_bits(int(rng.integers(2, 8)), signed=True)
+    )
+    pe, simd = int(rng.integers(1, units + 1)), int(rng.integers(1, max(x.size, units) + 1))
+    lengths = tuple(int(n) for n in rng.integers(1, 9, 6))
+    check_graph(b.graph(result, "net"), lengths, pe=pe, simd=simd)

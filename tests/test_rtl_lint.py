@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The SystemVerilog is silent in two linters: Verilator and slang."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from rtl.bench import lower
+from rtl.graphs import Build
+
+from hwrnn.backends.rtl import LIBRARY, emit_rtl, library_modules, top_name
+from hwrnn.ir import Graph
+from hwrnn.ir.types import of_bits
+from hwrnn.sim.tools import find_verilator
+
+pytestmark = pytest.mark.needs_sim
+
+WAIVERS = Path(__file__).parent.parent / "lint" / "waivers.vlt"
+# slang's own opinions that differ from STYLE: a `unique case` has a default here.
+SLANG = "-Wextra -Wconversion -Wno-sign-conversion -Wno-useless-cast -Wno-case-redundant-default"
+
+Parameters = dict[str, int | str]
+SETS: dict[str, list[Parameters]] = {
+    "hwrnn_add": [{"Lanes": 3, "AWidth": 4, "ASigned": 0, "BWidth": 9, "YWidth": 10}],
+    "hwrnn_axis_in": [
+        {"Lanes": 3, "Width": 1, "PortWidth": 1, "Beats": 2},
+        {"Lanes": 1, "Width": 12, "PortWidth": 16, "FixedBeats": 7},
+        {"Lanes": 2, "Width": 8, "MaxBeats": 9, "Beats": 3},
+    ],
+    "hwrnn_axis_out": [{"Lanes": 3, "Width": 1, "Signed": 0, "PortWidth": 1, "Segments": 5}],
+    "hwrnn_beat_counter": [{"Lanes": 3, "Segments": 8}, {"Lanes": 8, "Segments": 3}],
+    "hwrnn_concat": [{"Inputs": 2, "Width": 1}],
+    "hwrnn_credit": [{"Depth": 1}, {"Depth": 7}],
+    "hwrnn_delay": [{"Width": 1, "Depth": 1, "HasReset": 1}, {"Width": 9, "Depth": 5}],
+    "hwrnn_dwc": [{"XLanes": 3, "YLanes": 5, "Width": 1, "XSegments": 7, "YSegments": 7}],
+    "hwrnn_engine_ctrl": [
+        {"Groups": 5, "XBlocks": 2, "HBlocks": 3, "Units": 9, "Pe": 2, "Simd": 3, "HasState": 1},
+        {"Groups": 1, "XBlocks": 1, "HBlocks": 1, "HasState": 1, "MaxPending": 9},
+        {"Groups": 4, "HasState": 1, "MaxPending": 12, "EmitAll": 0, "EmitFirst": 1},
+        {"Groups": 3, "XBlocks": 4, "EmitAll": 0, "EmitLast": 1, "OutDepth": 5},
+    ],
+    "hwrnn_fifo": [{"Depth": 2}, {"Depth": 5, "Width": 1}],
+    "hwrnn_fork": [{"Outputs": 1}, {"Outputs": 5}],
+    "hwrnn_frame_fifo": [{"Depth": 10, "OutDepth": 3}],
+    "hwrnn_lut": [{"Lanes": 2, "XWidth": 1, "YWidth": 9}],
+    "hwrnn_mac_array": [
+        {"Gates": 4, "Pe": 3, "Simd": 5, "Groups": 2, "Blocks": 3, "XSigned": 0, "XWidth": 4},
+        {"Simd": 16, "Pe": 2, "AccWidth": 9},
+        {"Simd": 1, "OperandSigned": 0, "WeightSigned": 0, "WeightWidth": 1},
+    ],
+    "hwrnn_map_ctrl": [{"Beats": 3, "OutDepth": 7}],
+    "hwrnn_mul": [{"Lanes": 2, "AWidth": 3, "BWidth": 5, "BSigned": 0, "YWidth": 8}],
+    "hwrnn_requant_scale": [
+        {"Lanes": 2, "Shift": 0, "ByShift": 1, "MulWidth": 3},
+        {"XSigned": 0, "TiesEven": 0, "SumWidth": 70, "YWidth": 4, "Lo": 0, "Hi": 15},
+    ],
+    "hwrnn_requant_thresholds": [{"Thresholds": 15, "YWidth": 4, "Lo": -8, "Lanes": 3}],
+    "hwrnn_resize": [{"Lanes": 3, "XWidth": 9, "YWidth": 4}, {"XSigned": 0, "YWidth": 12}],
+    "hwrnn_reverse": [{"Beats": 3, "MaxSteps": 5, "OutDepth": 3}],
+    "hwrnn_rom": [{"Depth": 1}, {"Depth": 5, "Width": 70}],
+    "hwrnn_select_step": [{"First": 1, "Beats": 3}, {"First": 0, "Beats": 3}],
+    "hwrnn_state_mem": [{"Groups": 1}, {"Groups": 5, "Width": 3}],
+    "hwrnn_stream_checks": [{"Width": 3}],
+    "hwrnn_stream_reg": [{"Width": 1}],
+    "hwrnn_sub": [{"Lanes": 2, "ASigned": 0, "AWidth": 1, "BWidth": 9, "YWidth": 10}],
+    "hwrnn_threshold_level": [
+        {"Level": 0, "YWidth": 1},
+        {"Level": 3, "Groups": 3, "Lanes": 2, "YWidth": 4, "Lo": -8},
+    ],
+    "hwrnn_vector_mem": [{"Units": 9, "Pe": 4, "Simd": 2}, {"Units": 3, "Pe": 1, "Simd": 3}],
+}
+CASES = [(m, p) for m in sorted(library_modules()) for p in [{}, *SETS[m]]]
+
+
+def verilator(folder: Path, arguments: list[str]) -> str:
+    found = find_verilator()
+    run = subprocess.run(
+        [str(found.binary), "--lint-only", "-Wall", str(WAIVERS), *arguments],
+        cwd=folder,
+        env=found.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    lines = (run.stdout + run.stderr).split("\n")
+    return "\n".join(line for line in lines if line and not line.startswith("- "))
+
+
+def slang(folder: Path, arguments: str, capfd: pytest.CaptureFixture[str]) -> str:
+    from pyslang.driver import Driver
+
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        driver = Driver()
+        driver.addStandardArgs()
+        assert driver.parseCommandLine(f"slang {SLANG} {arguments}")
+        assert driver.processOptions()
+        assert driver.parseAllSources()
+        driver.reportCompilation(driver.createCompilation(), True)
+        driver.reportDiagnostics(True)
+    finally:
+        os.chdir(before)
+    captured = capfd.readouterr()
+    return (captured.out + captured.err).strip()
+
+
+def shown(parameters: Parameters) -> list[str]:
+    return [f"-G{k}={v}" for k, v in parameters.items()]
+
+
+def test_every_library_module_has_parameter_sets() -> None:
+    assert set(SETS) == library_modules()
+
+
+@pytest.mark.parametrize(("module", "parameters"), CASES)
+def test_library_in_verilator(module: str, parameters: Parameters) -> None:
+    arguments = ["-I.", "--top-module", module, *shown(parameters), f"{module}.sv"]
+    assert verilator(LIBRARY, arguments) == ""
+
+
+@pytest.mark.parametrize(("module", "parameters"), CASES)
+def test_library_in_slang(
+    module: str, parameters: Parameters, capfd: pytest.CaptureFixture[str]
+) -> None:
+    sources = " ".join(f"{m}.sv" for m in sorted(library_modules()))
+    arguments = f"--top {module} {' '.join(shown(parameters))} {sources}"
+    assert slang(LIBRARY, arguments, capfd) == ""
+
+
+def lint_graphs() -> dict[str, tuple[Graph, int | None]]:
+    s8, u4 = of_bits(8, signed=True), of_bits(4, signed=False)
+    found: dict[str, tuple[Graph, int | None]] = {}
+    b = Build(1)
+    found["lstm"] = (b.graph(b.dense(b.lstm(b.input(6, s8), 5, channels=True), 4)), None)
+    b = Build(2, power_of_two=True)
+    found["two_bits"] = (
+        b.graph(b.dense(b.rnn(b.input(3, u4), 7), 3, 4, of_bits(2, signed=True))),
+        None,
+    )
+    b = Build(3)
+    found["bidirectional"] = (b.graph(b.dense(b.bidirectional(b.input(3, s8), 4), 3)), 6)
+    b = Build(4)
+    found["flat"] = (b.graph(b.dense(b.flatten(b.lstm(b.input(3, s8), 4), 5), 3)), None)
+    b = Build(5)
+    found["select"] = (b.graph(b.select(b.bidirectional(b.input(3, s8), 4))), 6)
+    b = Build(6)
+    found["diagonal"] = (b.graph(b.rnn(b.input(3, s8), 4, diagonal=True)), None)
+    return found
+
+
+@pytest.mark.parametrize("fold", [(1, 1), (3, 2), (4, 3)])
+@pytest.mark.parametrize("name", sorted(lint_graphs()))
+def test_emitted_designs(
+    name: str, fold: tuple[int, int], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    graph, max_steps = lint_graphs()[name]
+    design = lower(graph, min(fold[0], 3), fold[1], max_steps)
+    folder = emit_rtl(design).write(tmp_path / "out") / "rtl"
+    top = top_name(design)
+    assert verilator(folder, ["--top-module", top, "-f", "files.f"]) == ""
+    assert slang(folder, f"--top {top} -f files.f", capfd) == ""
+
+
+@pytest.mark.parametrize("path", sorted(LIBRARY.glob("*.sv")), ids=lambda p: p.stem)
+def test_style(path: Path) -> None:
+    text = path.read_text()
+    lines = text.split("\n")
+    assert lines[0] == "// SPDX-License-Identifier: Apache-2.0"
+    assert lines[1].startswith("// ")
+    assert max(map(len, lines)) <= 100
+    assert "`default_nettype none" in text
+    assert text.endswith("`default_nettype wire\n")
+    assert f"module {path.stem} " in text
+    assert text.count("endmodule") == 1
+    assert "'x" not in text
