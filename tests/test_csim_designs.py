@@ -143,6 +143,18 @@ REQUANTS = {
         lambda op: replace(op, ratio=tuple(Fraction(k, 77) for k in range(1, 8))),
     ),
     "wider": (of_bits(24, signed=True), lambda op: replace(op, ratio=(Fraction(4096, 1),))),
+    "constants beyond 64 bits": (
+        h.S8,
+        lambda op: replace(op, ratio=(Fraction(3, 2**40),), offset=(Fraction(2**50 + 7, 2**73),)),
+    ),
+    "constants beyond 64 bits, of each channel": (
+        h.S8,
+        lambda op: replace(
+            op,
+            offset=tuple(Fraction((-1) ** k * 9 ** (k + 30), 2**96) for k in range(7)),
+            ratio=(Fraction(1, 16),),
+        ),
+    ),
     "unsigned": (of_bits(3, signed=False), lambda op: op),
     "one level": (IntType(2, 2), lambda op: op),
     "floor": (h.S8, lambda op: replace(op, rounding=Rounding.FLOOR)),

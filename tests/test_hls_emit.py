@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import hls_designs as h
@@ -169,6 +170,16 @@ def test_types(t: IntType, exact: str, machine: str) -> None:
 
 def without_comments(header: Path) -> str:
     return re.sub(r"//.*", "", header.read_text(encoding="utf-8"))
+
+
+def test_a_constant_beyond_64_bits_is_made_of_two_words() -> None:
+    x = h.source(2)
+    offset = (Fraction(9**29, 2**96), Fraction(-(9**28), 2**96))
+    op = replace(h.requant("q", x.out, h.S8, Fraction(1, 16)), offset=offset)
+    files = emit_hls(h.design(h.graph(x, op, h.sink(op.out)), pe=1, simd=1))
+    cell, constants = files["layer_q_map.hpp"], files["constants_q_map.hpp"]
+    assert "join(addendhigh_q[group][lane], addendlow_q[group][lane])" in str(cell)
+    assert "constexpr std::uint64_t addendlow_q[" in str(constants)
 
 
 @pytest.mark.parametrize("header", sorted(LIBRARY.glob("*.hpp")), ids=lambda p: p.name)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,10 @@ from hwrnn.ir import IntType
 
 COLUMNS = 100
 INT64 = IntType(-(2**63), 2**63 - 1)
-MACHINE = tuple(
-    (IntType(-(2 ** (b - 1)), 2 ** (b - 1) - 1), f"std::int{b}_t") for b in (8, 16, 32, 64)
+WORD = IntType(INT64.lo, 2**64 - 1)
+MACHINE = (
+    *((IntType(-(2 ** (b - 1)), 2 ** (b - 1) - 1), f"std::int{b}_t") for b in (8, 16, 32, 64)),
+    (IntType(0, 2**64 - 1), "std::uint64_t"),
 )
 
 
@@ -36,7 +39,7 @@ def cpp_type(t: IntType) -> str:
 
 
 def machine_type(t: IntType) -> str:
-    """The narrowest signed machine integer that holds `t`, in which constants are stored.
+    """The narrowest machine integer that holds `t`, signed if it can be; constants live in it.
 
     Raises ValueError beyond 64 bits.
     """
@@ -46,18 +49,18 @@ def machine_type(t: IntType) -> str:
     raise ValueError(f"{t} needs more than 64 bits")
 
 
-def cpp_array(values: NDArray[np.int64] | Iterable[int], type: IntType) -> str:  # noqa: A002
+def cpp_array(values: NDArray[Any] | Iterable[int], type: IntType) -> str:  # noqa: A002
     """The braced initialiser of an array of any rank, indented for the top level of a file.
 
     Raises ValueError if `type` does not cover the values.
     """
-    array = np.asarray(values if isinstance(values, np.ndarray) else list(values), dtype=np.int64)
+    array = values if isinstance(values, np.ndarray) else np.array(list(values), dtype=object)
     if array.size and not type.covers(IntType(int(array.min()), int(array.max()))):
         raise ValueError(f"{array.min()}..{array.max()} does not fit {type}")
     return _braced(array, 0)
 
 
-def _braced(array: NDArray[np.int64], indent: int) -> str:
+def _braced(array: NDArray[Any], indent: int) -> str:
     """One line if it fits, else the parts on lines of their own, or numbers filling lines."""
     if 3 * array.size < COLUMNS:
         line = _flat(array)
@@ -72,13 +75,13 @@ def _braced(array: NDArray[np.int64], indent: int) -> str:
     return f"{{\n{body}\n{' ' * indent}}}"
 
 
-def _flat(array: NDArray[np.int64]) -> str:
+def _flat(array: NDArray[Any]) -> str:
     parts = _literals(array) if array.ndim == 1 else [_flat(part) for part in array]
     return "{" + ", ".join(parts) + "}"
 
 
-def _literals(array: NDArray[np.int64]) -> list[str]:
-    return [cpp_int(v, INT64) for v in array.tolist()]
+def _literals(array: NDArray[Any]) -> list[str]:
+    return [cpp_int(v, WORD) for v in array.tolist()]
 
 
 def _filled(words: list[str], width: int) -> list[str]:

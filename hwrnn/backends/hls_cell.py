@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -175,37 +176,28 @@ class CellWriter:
 
     def scale(self, op: Requant, how: ScaleShift) -> str:
         """A call of scale_shift with the constants of the channel."""
-        name, x = op.out.name, self.path.types()[op.x]
-        exact = how.sum_type(x)
+        name = op.out.name
         logs = how.kind == "shift" and all(m > 0 for m in how.mul)
         factors = tuple(m.bit_length() - 1 for m in how.mul) if logs else how.mul
-        work = hull([exact, x, how.sum_type(IntType(0, 0)), *(scaled(x, m) for m in how.mul)])
-        scalars = scalars_of(("factor", factors), ("addend", how.add))
-        self.rules.append(
-            ScaleRuleView(
-                name=f"rule_{name}",
-                comment=f"{op.x} -> {name}",
-                sum_type=cpp_type(exact),
-                work_bits=max(signed_bits(work), how.shift + 2),
-                out_type=f"t_{name}",
-                shift=how.shift,
-                ties="even" if how.ties is Ties.EVEN else "keep",
-                power_of_two="true" if logs else "false",
-                lo=cpp_int(op.out.type.lo, INT64),
-                hi=cpp_int(op.out.type.hi, INT64),
-                scalars=scalars,
-            )
-        )
-        known = {s[1] for s in scalars}
-        if len(known) == 2:
+        terms = [machine_words("factor", factors), machine_words("addend", how.add)]
+        words = {kind: values for term in terms for kind, values in term.items()}
+        scalars = tuple(scalar(kind, v) for kind, v in words.items() if len(set(v)) == 1)
+        x = self.path.types()[op.x]
+        self.rules.append(scale_rule(op, how, x, power_of_two=logs, scalars=scalars))
+        if len(scalars) == len(words) == 2:
             return f"hwrnn::scale_shift<rule_{name}>(v_{op.x})"
-        factor, addend = (
-            f"rule_{name}::{kind}"
-            if kind in known
-            else self.channel_array(kind, name, values, f"{kind} of {name}")
-            for kind, values in (("factor", factors), ("addend", how.add))
-        )
+        factor, addend = (self.joined(name, term) for term in terms)
         return f"hwrnn::scale_shift<rule_{name}>(\n        v_{op.x}, {factor}, {addend})"
+
+    def joined(self, name: str, words: dict[str, tuple[int, ...]]) -> str:
+        """The constant of the channel, from one word or from two."""
+        found = [
+            f"rule_{name}::{kind}"
+            if len(set(values)) == 1
+            else self.channel_array(kind, name, values, f"{kind} of {name}")
+            for kind, values in words.items()
+        ]
+        return found[0] if len(found) == 1 else f"hwrnn::join({', '.join(found)})"
 
     def thresholds(self, op: Requant, how: Thresholds) -> str:
         """A call of thresholds with the row of the channel."""
@@ -254,7 +246,7 @@ class CellWriter:
     def channel_array(self, kind: str, name: str, values: Sequence[int], comment: str) -> str:
         """Declares an array of one number for each unit; returns the entry of the channel."""
         t = of_values([*values, 0])
-        array = self.by_lane(np.array(values, dtype=np.int64))
+        array = self.by_lane(np.array(values, dtype=object))
         self.arrays.append(
             ArrayView(
                 comment=comment,
@@ -267,7 +259,7 @@ class CellWriter:
         )
         return f"{kind}_{name}[group][lane]"
 
-    def by_lane(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
+    def by_lane(self, values: NDArray[Any]) -> NDArray[Any]:
         """Numbers of the units as [group][lane], zero beyond the last unit."""
         return by_lane(values, self.path)
 
@@ -277,11 +269,37 @@ def write_cell(path: Datapath, place: str) -> CellView:
     return CellWriter(path=path, place=place).run()
 
 
-def by_lane(values: NDArray[np.int64], path: Datapath) -> NDArray[np.int64]:
+def by_lane(values: NDArray[Any], path: Datapath) -> NDArray[Any]:
     """Numbers of the units as [group][lane], zero beyond the last unit."""
     rest = path.groups * path.lanes - path.units
     padded = np.pad(values, [(0, rest)] + [(0, 0)] * (values.ndim - 1))
     return padded.reshape(path.groups, path.lanes, *values.shape[1:])
+
+
+def scale_rule(
+    op: Requant,
+    how: ScaleShift,
+    x: IntType,
+    *,
+    power_of_two: bool,
+    scalars: tuple[tuple[str, str, str], ...],
+) -> ScaleRuleView:
+    """The numbers of a ScaleShift on operands in x."""
+    exact = how.sum_type(x)
+    work = hull([exact, x, how.sum_type(IntType(0, 0)), *(scaled(x, m) for m in how.mul)])
+    return ScaleRuleView(
+        name=f"rule_{op.out.name}",
+        comment=f"{op.x} -> {op.out.name}",
+        sum_type=cpp_type(exact),
+        work_bits=max(signed_bits(work), how.shift + 2),
+        out_type=f"t_{op.out.name}",
+        shift=how.shift,
+        ties="even" if how.ties is Ties.EVEN else "keep",
+        power_of_two="true" if power_of_two else "false",
+        lo=cpp_int(op.out.type.lo, INT64),
+        hi=cpp_int(op.out.type.hi, INT64),
+        scalars=scalars,
+    )
 
 
 def alias(name: str, t: IntType) -> AliasView:
@@ -307,10 +325,15 @@ def signed_bits(t: IntType) -> int:
     return t.bits if t.signed else t.bits + 1
 
 
-def scalars_of(*named: tuple[str, Sequence[int]]) -> tuple[tuple[str, str, str], ...]:
-    """Machine type, name and number of each constant that is the same in all channels."""
-    return tuple(
-        (machine_type(IntType(values[0], values[0])), name, cpp_int(values[0], INT64))
-        for name, values in named
-        if len(set(values)) == 1
-    )
+def machine_words(kind: str, values: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+    """The constants as 64-bit words: one, or if they need it a high and a low one."""
+    if INT64.covers(of_values(values)):
+        return {kind: values}
+    high, low = (v >> 64 for v in values), (v & (2**64 - 1) for v in values)
+    return {f"{kind}high": tuple(high), f"{kind}low": tuple(low)}
+
+
+def scalar(kind: str, values: tuple[int, ...]) -> tuple[str, str, str]:
+    """Machine type, name and number of a constant that is the same in all channels."""
+    t = IntType(values[0], values[0])
+    return machine_type(t), kind, cpp_int(values[0], t)

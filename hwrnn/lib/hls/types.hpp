@@ -46,6 +46,12 @@ using wide_t = std::conditional_t<
     (Bits <= 32), std::int32_t,
     std::conditional_t<(Bits <= 64), std::int64_t, ap_int<(Bits < 1 ? 1 : Bits)>>>;
 
+// A constant that is wider than a machine integer.
+inline ap_int<128> join(const std::int64_t high, const std::uint64_t low) {
+#pragma HLS INLINE
+  return (ap_int<128>(high) << 64) | ap_int<128>(ap_uint<64>(low));
+}
+
 constexpr int larger(int a, int b) { return a > b ? a : b; }
 
 }  // namespace hwrnn
