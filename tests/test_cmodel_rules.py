@@ -13,19 +13,8 @@ from hypothesis import strategies as st
 
 from hwrnn.cmodel.carriers import DOUBLE, LONG, SHORT, SINGLE, Array, Dtype, Room, byte, carrier
 from hwrnn.cmodel.plain import requantise
-from hwrnn.cmodel.requantisers import (
-    BIAS,
-    FilterRule,
-    Finish,
-    FloatRule,
-    IntRule,
-    Job,
-    Rule,
-    SearchRule,
-    choose,
-    float_rule,
-    int_rule,
-)
+from hwrnn.cmodel.requantisers import BIAS, Job, choose, float_rule, int_rule
+from hwrnn.cmodel.rules import FilterRule, Finish, FloatRule, IntRule, Rule, SearchRule
 from hwrnn.cmodel.steps import proved, steps_of
 from hwrnn.ir import (
     IntMatrix,

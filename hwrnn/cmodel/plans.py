@@ -19,7 +19,7 @@ from hwrnn.cmodel.carriers import (
     byte,
     carrier,
 )
-from hwrnn.cmodel.requantisers import Rule, copy
+from hwrnn.cmodel.rules import Rule, copy
 from hwrnn.ir import (
     Add,
     Concat,
