@@ -46,6 +46,8 @@ def resolve(spec: FoldingSpec, layers: tuple[LayerShape, ...]) -> dict[str, Fold
     if not isinstance(table, Mapping):
         raise DesignError("folding", "is not a table", 'write {"pe": 4, "simd": 16}')
     if set(table) <= {"pe", "simd"}:
+        if len(layers) > 1:
+            fold_of(largest(layers), table, clip=False)  # what no layer has is a mistake
         return {layer.name: fold_of(layer, table, clip=len(layers) > 1) for layer in layers}
     known = {layer.name: layer for layer in layers}
     for name in table:
@@ -61,6 +63,12 @@ def resolve(spec: FoldingSpec, layers: tuple[LayerShape, ...]) -> dict[str, Fold
         else layer.default()
         for layer in layers
     }
+
+
+def largest(layers: tuple[LayerShape, ...]) -> LayerShape:
+    """The most units and the most columns of any layer."""
+    units, columns = max(s.units for s in layers), max(s.columns for s in layers)
+    return LayerShape(name="every layer", units=units, columns=columns)
 
 
 def as_table(layer: LayerShape, entry: object) -> Mapping[str, object]:
