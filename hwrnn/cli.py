@@ -182,7 +182,11 @@ def verify(
 
     x = None if inputs is None else load_array(inputs)
     y = None if expected is None else load_array(expected)
+    if expected is not None and inputs is None:
+        raise DataError("--expected", "means nothing without the input", "give --input as well")
     names = tuple(name.strip() for name in engines.split(",") if name.strip())
+    if not names:
+        raise DesignError("--engines", "names no engine", "leave it out to run all of them")
     with _stages("reading the model", f"comparing {', '.join(names)}") as stage:
         next(stage)
         graph = hwrnn.load(model)
@@ -373,7 +377,9 @@ def _stages(*names: str) -> Iterator[Iterator[None]]:
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    silent = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=silent) as progress:
         task = progress.add_task("", total=len(names))
 
         def begin() -> Iterator[None]:
@@ -449,7 +455,8 @@ def _print_estimate(e: Estimate) -> None:
     )
     over = [name for name, (used, has) in e.use().items() if used > has]
     if over:
-        print(f"more than the board has: {', '.join(over)}; fold more (smaller pe, simd), or a larger board")
+        print(f"more than the board has: {', '.join(over)}")
+        print("  hint: fold more (a smaller pe or simd), or take a larger board")
 
 
 def _print_table(title: str, rows: Iterable[Mapping[str, object]]) -> None:
