@@ -16,7 +16,7 @@ from hwrnn.report.schedule_svg import draw_schedule
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """Rows under headings; a row is a mapping heading -> text."""
+    """Rows of texts under headings; a column of `numbers` goes to the right."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -25,11 +25,12 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Meter:
-    """A share of a whole as a bar. `over`: more than there is."""
+    """A share of a whole as a bar. `note`: a line below it; `over`: more than there is."""
 
     name: str
     text: str
     percent: float
+    note: str = ""
     over: bool = False
 
 
@@ -87,8 +88,15 @@ def use_meters(estimate: Estimate) -> tuple[Meter, ...]:
     found = []
     for name, (used, has) in estimate.use().items():
         share = 100 * used / has if has else 100.0 * (used > 0)
-        text = f"{used:,} of {has:,}" + (f" ({share:.1f} %)" if has else "")
-        found.append(Meter(name=name, text=text, percent=min(share, 100.0), over=used > has))
+        found.append(
+            Meter(
+                name=name,
+                text=f"{share:.1f} %" if has else "",
+                percent=min(share, 100.0),
+                note=f"{used:,} of {has:,}",
+                over=used > has,
+            )
+        )
     return tuple(found)
 
 
