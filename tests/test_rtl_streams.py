@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from rtl.bench import check, draw, of_kernels
@@ -36,8 +38,7 @@ def chain(t: IntType, *parts: tuple[tuple[int, ...], int, int]) -> Design:
         for k, (s, n, d) in enumerate(parts)
     ]
     converters: list[Kernel] = [
-        Dwc(name=f"dwc{k}x", x=x, out=out)
-        for k, (x, out) in enumerate(zip(streams, streams[1:], strict=False))
+        Dwc(name=f"dwc{k}x", x=x, out=out) for k, (x, out) in enumerate(pairwise(streams))
     ]
     source, sink = AxisIn(name="x", out=streams[0]), AxisOut(name="y", x=streams[-1])
     return of_kernels([source, *converters, sink], t)
