@@ -50,10 +50,8 @@ def test_checks_are_bound_and_bite() -> None:
     name = "rtl/hwrnn_fifo.sv"
     text = str(source.files[name])
     flicker = "logic on_q;\n  always_ff @(posedge clk_i) on_q <= !on_q && !rst_i;\n"
-    broken = text.replace(
-        "assign out_valid_o = count_q != '0;",
-        f"{flicker}  assign out_valid_o = count_q != '0 && on_q;",
-    )
+    valid = "assign out_valid_o = count_q != '0"
+    broken = text.replace(f"{valid};", f"{flicker}  {valid} && on_q;")
     assert broken != text
     files = FileSet({**dict(source.files.items()), name: broken})
     bad = Source(files=files, top=source.top, extra=source.extra)

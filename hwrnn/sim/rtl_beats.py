@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,7 +90,7 @@ def from_beats(port: PortShape, rows: Bytes) -> list[Ints]:
         raise ToolError("rtl", "the output ends inside a sequence")
     lanes = _unpack(rows[:, :-1], port)
     found = []
-    for start, end in zip([0, *ends[:-1]], ends, strict=True):
+    for start, end in pairwise([0, *ends]):
         if (end - start) % port.beats:
             raise ToolError("rtl", f"TLAST on beat {end - start}, inside a step of {port.beats}")
         steps = lanes[start:end].reshape(-1, port.beats * port.lanes)
