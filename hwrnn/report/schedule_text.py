@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from hwrnn.design.design import Design
-from hwrnn.report.lanes import Lane, Timetable, Work, timetable
+from hwrnn.report.lanes import Lane, Work, timetable
 
 WIDTH = 100
 LETTER = {Work.PORT: "b", Work.X: "x", Work.H: "h", Work.CELL: "c"}
@@ -21,7 +21,7 @@ def schedule_text(design: Design, steps: int | None = None, width: int = WIDTH) 
     left = max(map(len, names)) + 2
     columns = max(width - left, 20)
     scale = -(-table.end // columns)
-    rows = [ruler(table, scale, left)]
+    rows = [" " * left + ruler(table.end, scale)]
     rows += [f"{n:<{left}}{row(lane, scale)}" for n, lane in zip(names, table.lanes, strict=True)]
     unit = "one character is " + (f"{scale} cycles" if scale > 1 else "one cycle")
     head = f"{table.steps} steps in {table.cycles} cycles; {unit}"
@@ -39,7 +39,8 @@ def row(lane: Lane, scale: int) -> str:
     return "".join(cells)
 
 
-def ruler(table: Timetable, scale: int, left: int) -> str:
-    """A cycle number every ten characters."""
-    marks = range(0, -(-table.end // scale), 10)
-    return " " * left + "".join(f"{k * scale:<10}" for k in marks).rstrip()
+def ruler(end: int, scale: int) -> str:
+    """A cycle number every ten characters, as far as they fit above the lanes."""
+    columns = -(-end // scale)
+    marks = [k for k in range(0, columns, 10) if k + len(str(k * scale)) <= columns]
+    return "".join(f"{k * scale:<10}" for k in marks).rstrip()
