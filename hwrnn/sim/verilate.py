@@ -194,13 +194,15 @@ def build(tools: Tools, source: Source, variant: Variant, place: Path) -> None:
                 target = run if name.endswith(".mem") else rtl
                 target.mkdir(exist_ok=True)
                 (target / name).write_bytes(source.files.data(path))
-        verilate(tools, source, rtl, work / "cpp", variant)
+        verilate(tools, source.top, rtl, work / "cpp", variant, source.extra)
         compile_all(tools, runtime, work / "cpp", run / source.top, variant)
 
 
-def verilate(tools: Tools, source: Source, rtl: Path, out: Path, variant: Variant) -> None:
+def verilate(
+    tools: Tools, top: str, rtl: Path, out: Path, variant: Variant, extra: Sequence[str] = ()
+) -> None:
     """SystemVerilog to C++. Loops are unrolled only for speed: it makes several times the C++."""
-    options = ["--cc", "--prefix", "Vtop", "--Mdir", str(out), "--top-module", source.top]
+    options = ["--cc", "--prefix", "Vtop", "--Mdir", str(out), "--top-module", top]
     options += ["-O3", "--no-timing", "--x-initial", "0", "--quiet", "-Wno-lint", "-Wno-style"]
     options += [] if variant.fast else ["--unroll-count", "16"]
     options += ["--trace-vcd"] if variant.trace else []
@@ -208,7 +210,7 @@ def verilate(tools: Tools, source: Source, rtl: Path, out: Path, variant: Varian
         options += ["--vpi", "--public-depth", "1", "--assert"]
     else:
         options += ["--no-assert"]
-    command = [str(tools.verilator.binary), *options, "-f", "files.f", *source.extra]
+    command = [str(tools.verilator.binary), *options, "-f", "files.f", *extra]
     call(command, rtl, "Verilator", env=tools.verilator.environment())
 
 
