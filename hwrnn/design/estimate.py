@@ -16,7 +16,9 @@ from hwrnn.design.area import Area, area
 from hwrnn.design.design import AxisIn, Design
 from hwrnn.design.memory import memories
 from hwrnn.design.timing import schedule
+from hwrnn.errors import DesignError
 
+DEFAULT_STEPS = 16  # of a sequence, where neither the caller nor the model names a number
 WARM_STEPS = 24  # steps after which a sequence is looked at for its steady state
 WARM_SEQUENCES = 6  # sequences after which the distance between two is taken
 
@@ -102,8 +104,7 @@ def estimate_design(design: Design, steps: int | None = None) -> Estimate:
     """Cycles and area. `steps`: the length of the sequence for the latency; by default that of
     the example with which the model was exported.
     """
-    fixed = design.source.fixed_steps
-    n = steps or fixed or design.graph.inputs[0].example_steps or 16
+    n = steps_of(design, steps)
     parts = area(design)
     total = sum(parts.values(), Area())
     weights = sum(m.bits for m in memories(design) if m.rom)
@@ -122,6 +123,19 @@ def estimate_design(design: Design, steps: int | None = None) -> Estimate:
         brams=total.block_rams,
         parts=parts,
     )
+
+
+def steps_of(design: Design, steps: int | None) -> int:
+    """The steps asked for, else those of the example; only what the design takes."""
+    fixed, most = design.source.fixed_steps, design.max_steps
+    if steps and fixed and steps != fixed:
+        fact = f"is {steps}; the model takes sequences of exactly {fixed} steps"
+        raise DesignError("option steps", fact)
+    if steps and most and steps > most:
+        fact = f"is {steps}; this design buffers sequences of up to {most}"
+        raise DesignError("option steps", fact, f"build it with max_steps={steps} or more")
+    wanted = steps or fixed or design.graph.inputs[0].example_steps or DEFAULT_STEPS
+    return min(wanted, most or wanted)
 
 
 def cycles_per_step(design: Design) -> float:
