@@ -17,6 +17,7 @@ from markupsafe import Markup
 import hwrnn
 from hwrnn.design.design import Design
 from hwrnn.design.timing import schedule
+from hwrnn.errors import DesignError
 from hwrnn.ir import Concat, Graph, Reverse, Value
 from hwrnn.report import graph_svg, schedule_svg
 from hwrnn.report.graph_svg import Box, draw_graph
@@ -252,3 +253,13 @@ def test_a_design_that_does_not_fit_is_marked() -> None:
     assert meters["DSP"].over
     assert meters["DSP"].percent == 100
     assert 'class="meter over"' in page((design_section(hwrnn.estimate(big)),))
+
+
+def test_an_estimate_is_of_a_sequence_that_the_design_takes() -> None:
+    assert hwrnn.estimate(two_ways()).steps == 6
+    with pytest.raises(DesignError) as caught:
+        hwrnn.estimate(two_ways(), steps=7)
+    assert str(caught.value) == (
+        "option steps: is 7; this design buffers sequences of up to 6\n"
+        "  hint: build it with max_steps=7 or more"
+    )

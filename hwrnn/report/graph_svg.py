@@ -5,15 +5,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from statistics import mean
 
 from markupsafe import Markup
 
-from hwrnn.design.design import Design, Engine, Kernel, Stream, kernel_inputs, kernel_outputs
+from hwrnn.design.design import (
+    Design,
+    Engine,
+    Fork,
+    Kernel,
+    Stream,
+    kernel_inputs,
+    kernel_outputs,
+)
 from hwrnn.report import describe
 from hwrnn.report.render import render
 
 CHAR, LINE, PAD = 5.7, 15.0, 10.0  # a character's width, a line's height, a box's inner margin
 GAP_X, GAP_Y, MARGIN = 72.0, 26.0, 8.0
+
+SMALLEST = 0.8  # a picture is not shrunk further: it is scrolled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +54,7 @@ class GraphView:
 
     name: str
     width: float
+    least: float
     height: float
     wires: tuple[str, ...]
     loops: tuple[str, ...]
@@ -103,6 +115,7 @@ class _Layout:
 
     def view(self) -> GraphView:
         self.rank()
+        self.untangle()
         width, height = self.position()
         for column in self.columns:
             for node in column:
@@ -111,6 +124,7 @@ class _Layout:
         return GraphView(
             name=self.design.name,
             width=width,
+            least=SMALLEST * width,
             height=height,
             wires=wires,
             loops=tuple(self.loops),
@@ -134,6 +148,17 @@ class _Layout:
                     for r in range(ranks[source.name] + 1, ranks[kernel.name])
                 ]
                 self.ways.append((x, [self.nodes[source.name], *passed, node]))
+
+    def untangle(self) -> None:
+        """Order each column by where the wires come from, so that few of them cross."""
+        steps = [pair for _, way in self.ways for pair in pairwise(way)]
+        for before, column in pairwise(self.columns):
+            at = {id(node): k for k, node in enumerate(before)}
+            origin = {
+                id(node): mean(at[id(a)] for a, b in steps if b is node and id(a) in at)
+                for node in column
+            }
+            column.sort(key=lambda node: origin[id(node)])
 
     def put(self, rank: int, node: Node) -> Node:
         while len(self.columns) <= rank:
@@ -204,6 +229,7 @@ class _Layout:
     def wire(self, stream: Stream, way: list[Node]) -> str:
         """A curve from the right side of the first node to the left side of the last."""
         label_at = None
+        where = 0.8 if isinstance(way[0].kernel, Fork) else 0.2  # where wires lie apart
         pieces = []
         for here, there in pairwise(way):
             ax, ay = self.place[id(here)]
@@ -211,7 +237,7 @@ class _Layout:
             ax, ay, by = ax + here.width, ay + here.height / 2, by + there.height / 2
             bend = (ax + bx) / 2
             pieces.append(f"M{ax:g} {ay:g} C{bend:g} {ay:g} {bend:g} {by:g} {bx:g} {by:g}")
-            label_at = label_at or (bend, (ay + by) / 2)
+            label_at = label_at or (bend, ay + where * (by - ay))
         assert label_at is not None
         x, y = label_at
         first, *below = describe.stream_lines(stream)
