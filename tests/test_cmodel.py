@@ -300,3 +300,13 @@ def test_input_that_does_not_fit(x: Ints | None, message: str) -> None:
     with pytest.raises(DataError) as caught:
         model.run({} if x is None else {"x": x})
     assert str(caught.value).startswith(message)
+
+
+def test_results_in_another_type() -> None:
+    g = graph(ECHO)
+    data = samples(g)
+    got = compile_graph(g).run_as(np.dtype(np.float32), data)["y"]
+    assert got.dtype == np.float32
+    assert np.array_equal(got, run_plain(g, data)["y"])
+    with pytest.raises(AssertionError, match=r"uint8 does not hold %y: -128\.\.127 x 3 seq"):
+        compile_graph(g).run_as(np.dtype(np.uint8), data)

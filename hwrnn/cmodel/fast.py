@@ -15,7 +15,7 @@ from threading import Lock
 
 import numpy as np
 
-from hwrnn.cmodel.carriers import Ints, Room
+from hwrnn.cmodel.carriers import LONG, Array, Dtype, Ints, Room, fits
 from hwrnn.cmodel.compiler import Compiler
 from hwrnn.errors import DataError
 from hwrnn.ir import (
@@ -75,10 +75,16 @@ class Compiled:
         (batch, features) for a vector. Gives int64 arrays of the same two kinds. Raises
         DataError for a shape or an integer that does not fit.
         """
+        return self.run_as(LONG, inputs)
+
+    def run_as(self, dtype: Dtype, inputs: Mapping[str, Ints]) -> dict[str, Array]:
+        """The same integers in arrays of another type, which has to hold their ranges."""
+        for o in self.graph.outputs:
+            assert fits(o.out.type, dtype), f"{dtype} does not hold {o.out}"
         steps, batch = check(self.graph, inputs)
         results = {
             o.out.name: np.empty(
-                (steps, batch, o.out.size) if o.out.sequence else (batch, o.out.size), np.int64
+                (steps, batch, o.out.size) if o.out.sequence else (batch, o.out.size), dtype
             )
             for o in self.graph.outputs
         }
@@ -116,7 +122,7 @@ class Bound:
             self.room.make(op.out, model.dtypes[op.out.name])
         self.calls = model.program.bind(self.room)
 
-    def run(self, inputs: Mapping[str, Ints], results: Mapping[str, Ints]) -> None:
+    def run(self, inputs: Mapping[str, Ints], results: Mapping[str, Array]) -> None:
         """Fill `results`, (.., batch, features), from `inputs`."""
         values = self.room.values
         for name, x in inputs.items():
