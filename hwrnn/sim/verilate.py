@@ -194,12 +194,12 @@ def build(tools: Tools, source: Source, variant: Variant, place: Path) -> None:
                 target = run if name.endswith(".mem") else rtl
                 target.mkdir(exist_ok=True)
                 (target / name).write_bytes(source.files.data(path))
-        verilate(tools, source.top, rtl, work / "cpp", variant, source.extra)
+        verilate(tools, source.top, rtl, work / "cpp", variant, extra=source.extra)
         compile_all(tools, runtime, work / "cpp", run / source.top, variant)
 
 
 def verilate(
-    tools: Tools, top: str, rtl: Path, out: Path, variant: Variant, extra: Sequence[str] = ()
+    tools: Tools, top: str, rtl: Path, out: Path, variant: Variant, *, extra: Sequence[str] = ()
 ) -> None:
     """SystemVerilog to C++. Loops are unrolled only for speed: it makes several times the C++."""
     options = ["--cc", "--prefix", "Vtop", "--Mdir", str(out), "--top-module", top]
