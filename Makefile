@@ -10,9 +10,9 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/hwrnn-setup.stamp
-# The default index offers torch for Linux with gigabytes of CUDA; a CPU build is enough, so it is
-# looked for here first.  An empty value skips that.
-TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+# A package index with CPU builds of torch, if the default one offers only those with gigabytes of
+# CUDA; it is asked first for torch alone.
+TORCH_INDEX ?=
 PYTEST_ARGS ?=
 # Verilator's make must not see the job server of this one, whose pipe it cannot use.
 RUN := env -u MAKELEVEL -u MFLAGS MAKEFLAGS=-j2 PATH="$(CURDIR)/$(BIN):$$PATH"

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Back ends: a Design becomes a set of files. Nothing here computes what the design already says."""
+"""Emitters: Design -> FileSet, for HLS C++ and for SystemVerilog. Same design, same bytes."""

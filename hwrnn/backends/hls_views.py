@@ -196,7 +196,9 @@ def shell_view(k: AxisIn | AxisOut) -> ShellView:
     """The numbers of a port."""
     entering = isinstance(k, AxisIn)
     s = k.out if isinstance(k, AxisIn) else k.x
-    steps = (("fixed_steps", k.fixed_steps), ("max_steps", k.max_steps)) if entering else ()
+    steps: tuple[tuple[str, int | None], ...] = ()
+    if isinstance(k, AxisIn):
+        steps = (("fixed_steps", k.fixed_steps), ("max_steps", k.max_steps))
     return ShellView(
         name=f"{'in' if entering else 'out'}_{k.name}",
         comment="input port" if entering else "output port",

@@ -27,8 +27,8 @@ from hwrnn.ir import (
     Output,
     Requant,
     Reverse,
-    Scan,
     ScaleShift,
+    Scan,
     Select,
     Slice,
     Step,
@@ -111,7 +111,7 @@ def requantise(r: Realisation, x: Ints, out: IntType) -> Ints:
 
 
 def scaled_sum(r: ScaleShift, x: Ints) -> NDArray[Any]:
-    """mul * x + add; in Python integers where 64 bits may not hold it."""
+    """The sum mul * x + add; in Python integers where 64 bits may not hold it."""
     limit = max(abs(int(x.min(initial=0))), abs(int(x.max(initial=0)))) + 1
     wide = limit * max(r.mul) + max(map(abs, r.add)) >= 2**63
     kind = object if wide else np.int64
@@ -134,20 +134,20 @@ def _requant(op: Requant, x: Ints) -> Ints:
     return requantise(op.realised, x, op.out.type)
 
 
-def _flatten(op: Flatten, x: Ints) -> Ints:
+def _flatten(_: Flatten, x: Ints) -> Ints:
     return x.transpose(1, 0, 2).reshape(x.shape[1], -1)
 
 
 RULES: dict[type, Callable[..., Ints]] = {
-    Add: lambda op, a, b: a + b,
-    Concat: lambda op, *xs: np.concatenate(xs, axis=-1),
+    Add: lambda _, a, b: a + b,
+    Concat: lambda _, *xs: np.concatenate(xs, axis=-1),
     Flatten: _flatten,
     MatVec: lambda op, x: x @ op.weights.array.T,
-    Mul: lambda op, a, b: a * b,
-    Output: lambda op, x: x,
+    Mul: lambda _, a, b: a * b,
+    Output: lambda _, x: x,
     Requant: _requant,
-    Reverse: lambda op, x: x[::-1],
+    Reverse: lambda _, x: x[::-1],
     Select: lambda op, x: x[-1] if op.step is Step.LAST else x[0],
     Slice: lambda op, x: x[..., op.start : op.start + op.out.size],
-    Sub: lambda op, a, b: a - b,
+    Sub: lambda _, a, b: a - b,
 }
