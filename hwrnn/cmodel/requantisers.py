@@ -25,7 +25,7 @@ FLOOR_START = {  # what is added before the floor, where the rounding is one; ti
 BIAS = 1 << 10  # makes a number positive, so that a cast is a floor; gone in the low byte
 NEARLY_NONE = 2.0**-8  # an offset that may as well be none; the proof says whether it may
 NUDGES = 8  # how many tiny offsets are tried on either side of none
-FEW_STEPS = 1 << 16  # a proof is then so short that many may be tried
+FEW_STEPS = 1 << 15  # a proof is then so short that many may be tried
 SHORTS = np.iinfo(np.int16)
 
 

@@ -15,8 +15,8 @@ import numpy as np
 from hwrnn.cmodel.carriers import Array, Ints
 from hwrnn.ir import IntType, Realisation, ScaleShift, Thresholds, Ties
 
-MAX_STEPS = 1 << 20  # of all channels together: proofs beyond take longer than they save
-MAX_WIDE_STEPS = 1 << 18  # the same where Python integers have to compute them
+MAX_STEPS = 1 << 19  # of all channels together: proofs beyond take longer than they save
+MAX_WIDE_STEPS = 1 << 16  # the same where Python integers have to compute them
 
 
 def steps_of(r: Realisation, x: IntType, out: IntType) -> Ints | None:
@@ -59,7 +59,8 @@ def proved(formula: Callable[[Ints], Array], steps: Ints, x: IntType, out: IntTy
     `formula` takes and gives (channels, n) and is monotone.
     """
     levels = np.arange(out.lo + 1, out.hi + 1)
-    at, below = np.clip(steps, x.lo, x.hi), np.clip(steps - 1, x.lo, x.hi)
-    reached = (formula(at) >= levels) | (steps > x.hi)
-    missed = (formula(below) < levels) | (steps <= x.lo)
-    return bool(reached.all() and missed.all())
+    reached = (formula(np.minimum(steps, x.hi)) >= levels) | (steps > x.hi)
+    if not reached.all():
+        return False
+    missed = (formula(np.maximum(steps - 1, x.lo)) < levels) | (steps <= x.lo)
+    return bool(missed.all())
