@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hwrnn.board import Board, load_board
-from hwrnn.cmodel.data import Batch, arrange, take_batch, to_real
+from hwrnn.cmodel.data import Batch, arrange, in_axes, run_real, take_batch, to_real
 from hwrnn.cmodel.plain import run_plain
 from hwrnn.design.design import Design
 from hwrnn.design.estimate import Estimate, estimate_design
@@ -21,10 +21,11 @@ from hwrnn.design.folding import FoldingSpec
 from hwrnn.design.lower import build_design
 from hwrnn.errors import DesignError, shorten
 from hwrnn.frontend.export import export
-from hwrnn.ir import Graph
+from hwrnn.ir import Graph, Output
 
 if TYPE_CHECKING:
     from hwrnn.backends.files import FileSet
+    from hwrnn.cmodel.fast import Compiled
     from hwrnn.sim.engines import SimResult
     from hwrnn.sim.verify import VerifyReport
 
@@ -80,19 +81,30 @@ def run(
 
     batch = take_batch(graph, x, lengths)
     model = compile_graph(graph)
-    none = np.empty(0, dtype=np.int64)
+    outputs = graph.outputs
+    made: dict[str, NDArray[Any]]
+    if len(set(batch.lengths)) == 1:
+        inputs = {graph.inputs[0].out.name: batch.q[: batch.lengths[0]]}
+        found: Mapping[str, NDArray[Any]] = (
+            model.run(inputs) if integers else run_real(model, inputs)
+        )
+        made = {o.out.name: in_axes(o, found[o.out.name]) for o in outputs}
+    else:
+        whole = mixed_lengths(model, batch)
+        made = {o.out.name: q if integers else to_real(o, q) for o, q in whole.items()}
+    return next(iter(made.values())) if len(made) == 1 else made
+
+
+def mixed_lengths(model: Compiled, batch: Batch) -> dict[Output, Ints]:
+    """Every output in the model's axes; sequences of the same length run together."""
+    graph, none = model.graph, np.empty(0, dtype=np.int64)
     parts = {o.out.name: [none] * len(batch.lengths) for o in graph.outputs}
-    port = graph.inputs[0].out.name
     for steps, members in batch.groups().items():
-        found = model.run({port: batch.q[:steps, members]})
+        found = model.run({graph.inputs[0].out.name: batch.q[:steps, members]})
         for name, q in found.items():
             for k, b in enumerate(members):
                 parts[name][b] = q[:, k] if q.ndim == 3 else q[k][None]
-    made: dict[str, NDArray[Any]] = {}
-    for o in graph.outputs:
-        q = arrange(o, parts[o.out.name])
-        made[o.out.name] = q if integers else to_real(o, q)
-    return next(iter(made.values())) if len(made) == 1 else made
+    return {o: arrange(o, parts[o.out.name]) for o in graph.outputs}
 
 
 def trace(graph: Graph, x: ArrayLike) -> dict[str, Ints]:

@@ -3,17 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hwrnn.cmodel.fast import Compiled
 from hwrnn.errors import DataError
 from hwrnn.ir import Flatten, Graph, Input, Output
-from hwrnn.ir.exact import quantise, to_float32
+from hwrnn.ir.exact import one_rounding, quantise, to_float32
 
 Ints = NDArray[np.int64]
+Number = TypeVar("Number", np.int64, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +120,26 @@ def arrange(output: Output, parts: Sequence[Ints]) -> Ints:
     full = np.zeros((steps, len(parts), output.out.size), dtype=np.int64)
     for b, p in enumerate(parts):
         full[: len(p), b] = p
+    return in_axes(output, full if output.out.sequence else np.stack([p[-1] for p in parts]))
+
+
+def in_axes(output: Output, found: NDArray[Number]) -> NDArray[Number]:
+    """A result of the C-model, (steps, batch, F) or (batch, F), in the model's axes."""
     held = ("T", "B", "F") if output.out.sequence else ("B", "F")
-    found = full if output.out.sequence else np.stack([p[-1] for p in parts])
     moved = found.transpose([held.index(a) for a in output.axes if a != "1"])
     return np.expand_dims(moved, [k for k, a in enumerate(output.axes) if a == "1"])
+
+
+def run_real(model: Compiled, inputs: Mapping[str, Ints]) -> dict[str, NDArray[np.float32]]:
+    """The real values of every output, (steps, batch, F) or (batch, F)."""
+    outputs = model.graph.outputs
+    if all(one_rounding(o.out.type, o.grid.scale, o.grid.offset) for o in outputs):
+        real = model.run_as(np.dtype(np.float32), inputs)
+        for o in outputs:
+            real[o.out.name] *= np.array([float(s) for s in o.grid.scale], np.float32)
+        return real
+    found = model.run(inputs)
+    return {o.out.name: to_real(o, found[o.out.name]) for o in outputs}
 
 
 def to_real(output: Output, q: Ints) -> NDArray[np.float32]:

@@ -57,6 +57,17 @@ def _round_floats(v: Floats, rounding: Rounding) -> Floats:
             return np.rint(v)
 
 
+def one_rounding(t: IntType, scale: Rationals, offset: Rationals) -> bool:
+    """True when a float32 product scale * q is what to_float32 gives for every q of t.
+
+    Both factors are exact in float32, so that the product is rounded once.
+    """
+    small = max(-t.lo, t.hi) <= 2**24 and all(s < 2**100 for s in scale)
+    return (
+        small and not any(offset) and all(Fraction(float(np.float32(float(s)))) == s for s in scale)
+    )
+
+
 def to_float32(q: Ints, scale: Rationals, offset: Rationals) -> NDArray[np.float32]:
     """Real values, scale * q + offset along the last axis, each rounded once to float32."""
     s, o = (np.array([float(v) for v in values]) for values in (scale, offset))
