@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from rtl.bench import check_graph
 from rtl.graphs import Build
+from rtl.networks import random_network
 
 from hwrnn.ir import Step
 from hwrnn.ir.types import of_bits
@@ -75,18 +75,13 @@ def test_bidirectional(last: bool) -> None:
     check_graph(b.graph(result), pe=2, simd=3, max_steps=8)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(10))
 def test_random_networks(seed: int) -> None:
-    rng = np.random.default_rng(1000 + seed)
-    b = Build(seed, power_of_two=bool(rng.integers(2)))
-    bits = int(rng.integers(1, 9))
-    x = b.input(int(rng.integers(1, 9)), of_bits(bits, signed=bits > 1 and bool(rng.integers(2))))
-    units = int(rng.integers(1, 12))
-    w, a = int(rng.integers(2, 7)), int(rng.integers(2, 8))
-    layer = b.lstm(x, units, w, a, channels=bool(rng.integers(2)))
-    result = b.dense(
-        layer, int(rng.integers(1, 6)), w, of_bits(int(rng.integers(2, 8)), signed=True)
+    network = random_network(1000 + seed)
+    check_graph(
+        network.graph,
+        network.lengths,
+        pe=network.pe,
+        simd=network.simd,
+        max_steps=network.max_steps,
     )
-    pe, simd = int(rng.integers(1, units + 1)), int(rng.integers(1, max(x.size, units) + 1))
-    lengths = tuple(int(n) for n in rng.integers(1, 9, 6))
-    check_graph(b.graph(result, "net"), lengths, pe=pe, simd=simd)
