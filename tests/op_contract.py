@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from hwrnn.cmodel.fast import compile_graph
 from hwrnn.cmodel.plain import run_plain
 from hwrnn.errors import VerifyError
 from hwrnn.ir import Graph
@@ -25,7 +26,10 @@ Ints = NDArray[np.int64]
 Engine = Callable[[Graph, Mapping[str, Ints]], Mapping[str, Ints]]
 
 # Each engine is held to the naive Python of each op; csim and rtl join here.
-ENGINES: dict[str, Engine] = {"plain": run_plain}
+ENGINES: dict[str, Engine] = {
+    "plain": run_plain,
+    "fast": lambda g, x: compile_graph(g).run(x),
+}
 
 STEPS, BATCH = 4, 16
 
