@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Walks through the beats of a vector made of segments, each of which starts a new beat: lanes_o
-// is how many lanes the present beat uses. step_i moves on, at the end of the cycle.
+// Walks through the beats of a vector made of segments, each of which starts a new beat:
+// lanes_o is how many lanes the present beat uses; step_i moves on, at the end of the cycle.
 `default_nettype none
 
 module hwrnn_beat_counter #(
