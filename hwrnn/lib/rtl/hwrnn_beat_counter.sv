@@ -20,7 +20,9 @@ module hwrnn_beat_counter #(
   function automatic int unsigned longest();
     int unsigned most;
     most = 1;
-    for (int unsigned k = 0; k < SegmentCount; k++) if (Segments[k*32+:32] > most) most = Segments[k*32+:32];
+    for (int unsigned k = 0; k < SegmentCount; k++) begin
+      if (Segments[k*32+:32] > most) most = Segments[k*32+:32];
+    end
     return most;
   endfunction
 
