@@ -18,7 +18,18 @@ from hwrnn.design.estimate import steady
 from hwrnn.design.tables import narrow_tables
 from hwrnn.design.timing import Regrouping, schedule
 from hwrnn.errors import DesignError
-from hwrnn.ir import Graph, IntType, Lut, Requant, Step, Value, walk
+from hwrnn.ir import (
+    Flatten,
+    Graph,
+    Input,
+    IntType,
+    Lut,
+    Requant,
+    Reverse,
+    Step,
+    Value,
+    walk,
+)
 
 
 def lstm(inputs: int, hidden: int) -> Graph:
@@ -202,4 +213,38 @@ def test_tables_beyond_the_board_are_refused_with_what_they_cost() -> None:
         "board icebreaker: has 122880 bits of memory; the tables need 2097152, %lut alone 2097152 "
         "(2 copies of 65536 entries)\n"
         "  hint: use a smaller pe, fewer bits in front of sigmoid and tanh, or a larger board"
+    )
+
+
+def test_a_bidirectional_design_needs_to_know_the_longest_sequence() -> None:
+    maker = GraphMaker(3)
+    back = replace(maker.at, name="back")
+    maker.ops.append(Reverse(out=back, x=maker.at.name))
+    maker.at = back
+    graph = maker.lstm(4).graph()
+    assert hwrnn.build(graph).max_steps == 8  # the example's
+    assert hwrnn.build(graph, max_steps=5).max_steps == 5
+    ops = tuple(replace(o, example_steps=None) if isinstance(o, Input) else o for o in graph.ops)
+    with pytest.raises(DesignError) as fault:
+        hwrnn.build(replace(graph, ops=ops))
+    assert str(fault.value) == (
+        "option max_steps: is needed: a reversed direction buffers a whole sequence\n"
+        "  hint: pass the longest sequence that the hardware has to take"
+    )
+
+
+def test_buffers_hold_at_least_the_sequence_that_a_flatten_takes() -> None:
+    maker = GraphMaker(3)
+    back = replace(maker.at, name="back")
+    maker.ops.append(Reverse(out=back, x=maker.at.name))
+    flat = Value(name="flat", type=back.type, size=3 * 12)
+    maker.ops.append(Flatten(out=flat, x="back", steps=12))
+    maker.at = flat
+    graph = maker.dense(2).graph()
+    assert hwrnn.build(graph).max_steps == 12
+    with pytest.raises(DesignError) as fault:
+        hwrnn.build(graph, max_steps=5)
+    assert str(fault.value) == (
+        "option max_steps: is 5; the model flattens sequences of exactly 12 steps\n"
+        "  hint: pass 12 or more, or leave it out"
     )

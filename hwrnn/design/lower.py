@@ -51,14 +51,7 @@ def build_design(
     """The design of a graph for a board. Raises DesignError naming what does not fit."""
     check_ports(graph)
     folds = resolve(folding, layers(graph))
-    needs_bound = any(isinstance(op, ReverseOp) for op in graph.ops)
-    bound = (max_steps or graph.inputs[0].example_steps) if needs_bound else None
-    if needs_bound and bound is None:
-        raise DesignError(
-            "max_steps",
-            "is needed: a reversed direction buffers a whole sequence",
-            "pass max_steps=, the longest sequence that the hardware has to take",
-        )
+    bound = longest_sequence(graph, max_steps)
     builder = Builder(narrow_tables(graph), folds, bound)
     builder.run()
     design = Design(
@@ -71,6 +64,35 @@ def build_design(
     )
     check_tables(design)
     return design
+
+
+def longest_sequence(graph: Graph, max_steps: int | None) -> int | None:
+    """The longest sequence that a design has to hold; None if it holds none."""
+    if not any(isinstance(op, ReverseOp) for op in graph.ops):
+        return None
+    fixed = fixed_steps(graph)
+    bound = max_steps or fixed or graph.inputs[0].example_steps
+    if bound is None:
+        raise DesignError(
+            "option max_steps",
+            "is needed: a reversed direction buffers a whole sequence",
+            "pass the longest sequence that the hardware has to take",
+        )
+    if fixed and bound < fixed:
+        raise DesignError(
+            "option max_steps",
+            f"is {bound}; the model flattens sequences of exactly {fixed} steps",
+            f"pass {fixed} or more, or leave it out",
+        )
+    return bound
+
+
+def fixed_steps(graph: Graph) -> int | None:
+    """The number of steps to which Flatten fixes a graph."""
+    found = {op.steps for op in graph.ops if isinstance(op, Flatten)}
+    if len(found) > 1:
+        raise DesignError(graph.name, "flattens sequences of two different lengths")
+    return found.pop() if found else None
 
 
 def check_ports(graph: Graph) -> None:
@@ -241,14 +263,11 @@ class Builder:
         out = Stream(
             name=self.name(op.out.name), type=op.out.type, segments=(op.out.size,), lanes=lanes
         )
-        fixed = {f.steps for f in self.graph.ops if isinstance(f, Flatten)}
-        if len(fixed) > 1:
-            raise DesignError(self.graph.name, "flattens sequences of two different lengths")
         self.kernels.append(
             AxisIn(
                 name=op.out.name,
                 out=out,
-                fixed_steps=fixed.pop() if fixed else None,
+                fixed_steps=fixed_steps(self.graph),
                 max_steps=self.max_steps,
             )
         )
