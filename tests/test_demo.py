@@ -96,6 +96,15 @@ class TestWholeDemo:
         assert isinstance(y, np.ndarray)
         assert np.array_equal(y, np.load(shown.folder / "module_y.npy"))
 
+    def test_the_readme_shows_the_same_tables(self, shown: Shown) -> None:
+        """The figures of another machine differ; rows, columns and zeros may not."""
+        text = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+        readme = Shown(shown.folder, 0, text, "")
+        for engine in ENGINES:
+            assert readme.row(engine)[2:4] == ["0", "0"]
+        for start in ("engine  ", "board  ", "what  "):
+            assert readme.row(start) == shown.row(start)
+
     def test_the_report_says_the_same(self, shown: Shown) -> None:
         text = (shown.folder / "report.html").read_text()
         for engine in ENGINES:
