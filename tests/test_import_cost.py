@@ -38,7 +38,6 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 def test_the_compiler_does_without_torch() -> None:
-    pytest.importorskip("hwrnn.flow")
     loaded = modules_after("import hwrnn; hwrnn.load, hwrnn.build, hwrnn.emit, hwrnn.simulate")
     assert loaded.isdisjoint({"torch", "brevitas"})
 

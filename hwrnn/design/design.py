@@ -65,8 +65,9 @@ class AxisIn:
 
     A TLAST in mid-step is repaired with zero beats so that the design recovers at the next
     sequence. With `fixed_steps` (a Flatten follows) a sequence of another length sets the error
-    bit and is cut or padded with zeros to that length (or dropped): its result means nothing. With `max_steps` whole sequences are
-    buffered (two of the longest) and one that is too long is dropped up to its TLAST.
+    bit and is cut or padded with zeros to that length (or dropped): its result means nothing.
+    With `max_steps` whole sequences are buffered (two of the longest) and one that is too long
+    sets the error bit and is dropped up to its TLAST.
     """
 
     name: str
