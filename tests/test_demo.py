@@ -147,7 +147,7 @@ def test_a_difference_from_the_module_is_shown_not_failed() -> None:
     good = result()
     other = replace(good, engines=(replace(good.engines[0], module_bits=3),))
     assert other.ok
-    assert "3" in other.tables()["Every engine on the whole test split"][0].values()
+    assert "3" in other.tables()["Every engine on the whole test split, one thread"][0].values()
 
 
 def test_a_failed_demo_is_exit_code_1(

@@ -101,7 +101,7 @@ class DemoResult:
     def tables(self) -> dict[str, list[Row]]:
         """The tables, by title."""
         return {
-            "Every engine on the whole test split": [e.row() for e in self.engines],
+            "Every engine on the whole test split, one thread": [e.row() for e in self.engines],
             "Cycles, estimated and simulated": [row for b in self.boards for row in b.rows()],
             "Where it lies": [{"what": what, "where": where} for what, where in self.files],
         }

@@ -119,7 +119,7 @@ def run_demo(folder: Path, stages: Stages, *, seed: int = SEED) -> DemoResult:
     with stages("running the independent ONNX engine"):
         x = take_batch(bench.graph, digits.test_x)
         bench.note("lowered QONNX, onnx.reference", *timed(lambda: run_lowered(bench.graph, x)))
-    with stages("running the C-model"):
+    with stages("running the C-model"), one_blas_thread():
         found, seconds = warm(lambda x: flow.run(bench.graph, x, integers=True), digits.test_x)[1:]
         assert isinstance(found, np.ndarray)
         bench.note("C-model, Python", found, seconds)
@@ -195,6 +195,14 @@ def plain(graph: Graph, x: Reals) -> dict[str, Ints]:
 def clamped(bench: Bench) -> tuple[Saturation, ...]:
     """How often each quantiser's clamp was at work."""
     return saturation(bench.graph, [plain(bench.graph, bench.digits.test_x)])
+
+
+def one_blas_thread() -> AbstractContextManager[object]:
+    """Speeds are those of one thread: numpy's matrix products, too."""
+    from threadpoolctl import threadpool_limits  # comes with scikit-learn
+
+    limits: AbstractContextManager[object] = threadpool_limits(limits=1)
+    return limits
 
 
 def timed(work: Callable[[], T]) -> tuple[T, float]:

@@ -36,7 +36,6 @@ except ImportError as fault:
 
 FEATURES, HIDDEN, CLASSES = 8, 32, 10
 WEIGHT_BITS = 4
-THREADS = 1
 
 Tick = Callable[[int], None]
 
@@ -158,20 +157,26 @@ def shifted(x: Tensor) -> Tensor:
 def scores(network: nn.Module, x: NDArray[np.float32]) -> NDArray[np.float32]:
     """The network's own outputs, in eval mode."""
     network.eval()
-    with torch.no_grad():
+    with one_thread(), torch.no_grad():
         found: Any = network(torch.from_numpy(x))
     return np.asarray(found.numpy(), dtype=np.float32)
 
 
 @contextmanager
 def reproducible(seed: int) -> Iterator[None]:
-    """A seed, a fixed number of threads, and none of Brevitas' warnings; the state is put back."""
+    """A seed, one thread, and none of Brevitas' warnings; the state is put back."""
+    with one_thread(), torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.manual_seed(seed)
+        yield
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Matrices this small gain nothing from a second thread, and on a busy machine wait for it."""
     threads = torch.get_num_threads()
-    torch.set_num_threads(THREADS)
+    torch.set_num_threads(1)
     try:
-        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            torch.manual_seed(seed)
-            yield
+        yield
     finally:
         torch.set_num_threads(threads)
