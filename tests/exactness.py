@@ -183,6 +183,7 @@ def against_module(subject: Subject) -> Facts:
     if not all(c.traced for c in report.constants):
         raise AssertionError(f"untraced constants: {report.constants}\n{subject.spec!r}")
     causes = [t.cause.name for t in report.traces]
+    inside = [t for t in report.traces if t.quantiser]
     return {
         "condition": condition,
         "verdict": report.verdict.value,
@@ -190,6 +191,8 @@ def against_module(subject: Subject) -> Facts:
         "module_differing": report.differing_integers,
         "module_last_bits": report.differing,
         "constants": len(report.constants),
+        "distance": max((t.distance or 0.0 for t in inside), default=0.0),
+        "bound": max((t.bound or 0.0 for t in inside), default=0.0),
         "causes": {name: causes.count(name) for name in sorted(set(causes))},
     }
 

@@ -11,6 +11,7 @@ import exactness
 from exactness import NETWORKS, SEED, WANTED, Case
 
 NAME, SEEDS = "exactness", (SEED,)
+CONDITION_AT_LEAST = 80  # networks on which the module has to be equal
 Results = Mapping[str, Mapping[str, Any]]
 run = exactness.run_case
 
@@ -27,6 +28,19 @@ def wanted(done: Results) -> Iterator[Case]:
                 yield case
             if found is None or "refused" not in found:
                 missing -= 1
+
+
+def shortfalls(done: Results) -> list[str]:
+    """What keeps the sweep from proving what it is for."""
+    found = [f"{name} failed" for name, result in done.items() if "failed" in result]
+    held = sum(bool(r.get("condition")) for r in done.values())
+    if held < CONDITION_AT_LEAST:
+        found.append(f"the power-of-two condition holds on {held}, not {CONDITION_AT_LEAST}")
+    for kind, number in WANTED.items():
+        ran = sum(n.startswith(f"{kind}-") and "refused" not in r for n, r in done.items())
+        if ran < number:
+            found.append(f"{kind}: {ran} networks, not {number}")
+    return found
 
 
 def page(done: Results) -> str:
@@ -74,23 +88,36 @@ def meaning(results: list[Mapping[str, Any]]) -> list[str]:
     good = [r for r in results if "failed" not in r]
     condition = [r for r in good if r["condition"]]
     others = [r for r in good if not r["condition"]]
-    equal = sum(r["verdict"] == "equal" for r in others)
     causes = sum((Counter(r["causes"]) for r in good), Counter[str]())
-    ties = sum(len(r["near_ties"]) for r in good)
-    values = sum(r["module_values"] for r in good)
-    different = sum(r["module_differing"] for r in good)
-    constants = sum(r["constants"] for r in good)
-    lines = {
+
+    def equal(found: list[Mapping[str, Any]]) -> int:
+        return sum(r["verdict"] == "equal" for r in found)
+
+    def total(key: str) -> int:
+        return sum(r[key] for r in good)
+
+    def largest(key: str) -> str:
+        return f"{max((r[key] for r in good), default=0.0):.1e}"
+
+    lines: dict[str, object] = {
         "plain and fast C-model == exact-rational model of the file": len(good),
         "failed": len(results) - len(good),
-        "sequences on which rung 1 differs, each next to a tie": ties,
-        "power-of-two condition holds, and the Brevitas module is equal": len(condition),
-        "condition does not hold, module equal": equal,
-        "condition does not hold, each difference from the module traced": len(others) - equal,
-        "output values compared with the module": values,
-        "of these another integer": different,
-        "weights and biases that the module rounds to another integer": constants,
+        "sequences on which rung 1 differs, each next to a tie": sum(
+            len(r["near_ties"]) for r in good
+        ),
+        "power-of-two condition holds: module equal": equal(condition),
+        "power-of-two condition holds: equal integers, an unquantised bias added in float32": len(
+            condition
+        )
+        - equal(condition),
+        "condition does not hold: module equal": equal(others),
+        "condition does not hold: every difference traced": len(others) - equal(others),
+        "output values compared with the module": total("module_values"),
+        "of these another integer": total("module_differing"),
+        "weights and biases that the module rounds to another integer": total("constants"),
         "sequences traced to a rounding in front of a quantiser": causes["ROUNDING"],
+        "largest distance of these from the tie, in steps": largest("distance"),
+        "largest error that float32 may have made there": largest("bound"),
         "sequences traced to a weight or bias": causes["CONSTANT"],
         "sequences traced to the float32 sum of an unquantised head": causes["LAST_SUM"],
     }
