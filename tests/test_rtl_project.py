@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -142,11 +141,9 @@ def test_write_below_a_file(tmp_path: Path) -> None:
         FileSet({"a": "1"}).write(tmp_path / "f" / "out")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_write_without_permission(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    with pytest.raises(OutputError, match="cannot be written: Permission denied"):
-        FileSet({"a": "1"}).write(tmp_path / "out")
+def test_write_where_not_even_root_may() -> None:
+    with pytest.raises(OutputError, match="cannot be written: "):
+        FileSet({"a": "1"}).write(Path("/proc/self/out"))
 
 
 def test_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
