@@ -122,7 +122,7 @@ class Nodes:
         self.graph = graph
         self.tensors = {t.name: t for t in graph.initializer}
         self.makers = {name: node for node in graph.node for name in node.output}
-        self.constant = set(self.tensors) | (outer.constant if outer else set())
+        self.constant: set[str] = set(self.tensors) | (outer.constant if outer else set())
         for node in graph.node:
             if all(name in self.constant for name in node.input if name):
                 self.constant.update(node.output)

@@ -111,7 +111,7 @@ def watching(module: nn.Module, recording: Recording) -> Iterator[None]:
     def activation(_: nn.Module, __: Any, out: Any) -> None:  # noqa: ANN401 - Brevitas has no types
         if isinstance(out, tuple) and out[1] is not None:
             call = Call(to_array(out[0]), to_array(out[1]))
-            (open_layers[-1].calls if open_layers else recording.events).append(call)  # type: ignore[attr-defined]
+            (open_layers[-1].calls if open_layers else recording.events).append(call)
 
     def parameter(_: nn.Module, given: Any, out: Any) -> None:  # noqa: ANN401
         if given and given[0] is not None and getattr(out, "scale", None) is not None:

@@ -8,7 +8,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from cocotb_tools.runner import get_results, get_runner
+from cocotb_tools.check_results import get_results
+from cocotb_tools.runner import get_runner
 
 TESTBENCH = "hwrnn.sim.cocotb_tb.axis_tb"
 
