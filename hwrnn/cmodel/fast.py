@@ -9,11 +9,13 @@ without arguments, which is run once for each step of a Scan, and once for the r
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from contextlib import AbstractContextManager
+from functools import cache, lru_cache
 from itertools import pairwise
 from threading import Lock
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from hwrnn.cmodel.carriers import LONG, Array, Dtype, Ints, Room, fits
 from hwrnn.cmodel.compiler import Compiler
@@ -88,7 +90,7 @@ class Compiled:
             )
             for o in self.graph.outputs
         }
-        with self.lock:
+        with self.lock, one_thread():
             for part in self.parts(steps, batch):
                 bound = self.bind(steps, part.stop - part.start)
                 bound.run(
@@ -111,6 +113,19 @@ class Compiled:
         while len(self.bound) > SHAPES:
             del self.bound[next(iter(self.bound))]
         return found
+
+
+def one_thread() -> AbstractContextManager[object]:
+    """BLAS on one thread: products of a cache's size only wait for a second one, and on a busy
+    machine they wait long.
+    """
+    limit: AbstractContextManager[object] = _blas().limit(limits=1, user_api="blas")
+    return limit
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 class Bound:
