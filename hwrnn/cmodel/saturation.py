@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from hwrnn.ir import Graph, Requant, walk
 
@@ -25,6 +25,19 @@ class Saturation:
     def as_dict(self) -> dict[str, object]:
         """Plain values, for JSON and tables."""
         return {"quantiser": self.quantiser, "saturated": self.share, "values": self.values}
+
+
+def input_saturation(graph: Graph, x: ArrayLike | None) -> tuple[Saturation, ...]:
+    """The share of real input values that the first quantiser clamps; nothing for integers."""
+    port = graph.inputs[0]
+    real = np.asarray(x) if x is not None else np.empty(0)
+    if real.dtype.kind != "f" or not real.size:
+        return ()
+    scale = np.array([float(s) for s in port.quantiser.scale])
+    v = np.moveaxis(real, port.axes.index("F"), -1) / scale
+    beyond = (v < port.out.type.lo - 0.5) | (v > port.out.type.hi + 0.5)
+    share = float(beyond.mean())
+    return (Saturation(quantiser=port.out.name, share=share, values=real.size),)
 
 
 def saturation(graph: Graph, runs: Sequence[Mapping[str, Ints]]) -> tuple[Saturation, ...]:

@@ -13,12 +13,12 @@ from hwrnn.board import Board
 from hwrnn.cmodel.data import Batch, arrange, take_batch
 from hwrnn.cmodel.fast import compile_graph
 from hwrnn.cmodel.plain import run_plain
-from hwrnn.cmodel.saturation import Saturation, saturation
+from hwrnn.cmodel.saturation import Saturation, input_saturation, saturation
 from hwrnn.design.folding import FoldingSpec
 from hwrnn.design.lower import build_design
 from hwrnn.errors import DataError, DesignError, Mismatch
 from hwrnn.ir import Graph
-from hwrnn.sim.engines import ENGINES, run_engine
+from hwrnn.sim.engines import ENGINES, LATER, run_engine
 
 Ints = NDArray[np.int64]
 ALL = ("reference", "cmodel", *ENGINES)
@@ -106,9 +106,8 @@ def verify_graph(
     """Run every engine on x and compare; see `hwrnn.verify`."""
     for name in engines:
         if name not in ALL:
-            raise DesignError(
-                f'engine "{name}"', "is not known", f"the engines are {', '.join(ALL)}"
-            )
+            fact = LATER.get(name, "is not known")
+            raise DesignError(f'engine "{name}"', fact, f"the engines are {', '.join(ALL)}")
     batch = random_batch(graph) if x is None else take_batch(graph, x)
     values = [run_plain(graph, {graph.inputs[0].out.name: q[:, None]}) for q in batch.sequences()]
     output = graph.outputs[0]
@@ -118,7 +117,7 @@ def verify_graph(
     return VerifyReport(
         engines=reports,
         module=module_report(graph, x, module, expected),
-        saturation=saturation(graph, values),
+        saturation=(*input_saturation(graph, x), *saturation(graph, values)),
     )
 
 
