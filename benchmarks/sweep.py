@@ -54,7 +54,7 @@ def main() -> int:
         store = Store(BUILD / f"{sweep.NAME}-{commit}{changes}-{sweep.SEEDS[0]}.jsonl")
         run_sweep(sweep, store, chosen.jobs, {k for k in chosen.only.split(",") if k})
         missing += sweep.shortfalls(store.results)
-        pages.append(sweep.page(store.results) + "\n")
+        pages.append(sweep.page(store.results).rstrip() + "\n")
     if not chosen.only:
         PAGE.parent.mkdir(exist_ok=True)
         PAGE.write_text("".join(pages), encoding="utf-8")

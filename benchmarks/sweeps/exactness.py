@@ -52,9 +52,9 @@ def page(done: Results) -> str:
         [
             "## Exactness",
             "",
-            f"Seed {SEED}: the first {NETWORKS} networks of `tests/networks.py`, drawn from the "
-            "whole space of options that load. Sequences have other lengths than the exported "
-            "one. `tests/exactness.py` holds the checks.",
+            f"Seed {SEED}: {NETWORKS} networks of `tests/networks.py`, drawn from the whole space "
+            "of options that load. Sequences have other lengths than the exported one, but where "
+            "a flattened sequence fixes it. `tests/exactness.py` holds the checks.",
             "",
             *meaning(by_kind["meaning"]),
             "",
