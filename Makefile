@@ -58,7 +58,7 @@ lint: $(STAMP)
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 	@$(RUN) mypy
-	@$(RUN) lint-imports
+	@$(RUN) lint-imports --no-cache
 
 bench: $(STAMP)
 	@$(RUN) python benchmarks/bench.py
