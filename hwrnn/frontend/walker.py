@@ -147,14 +147,14 @@ class Walker:
     # -- making ------------------------------------------------------------------------------
 
     def value(self, node: NodeProto, t: IntType, size: int, sequence: bool) -> Value:
-        """A new value, named after the node's output."""
+        """A new value, named after the node, or after its output if the node has no name."""
         if t.bits > MAX_INT_BITS:
             self.fault_at(
                 node,
                 f"its integers need {t.bits} bits; {MAX_INT_BITS} are the most",
                 "use scales that are equal or powers of two, or fewer bits",
             )
-        name = self.namer.fresh(tensor_wish(node.output[0], node.op_type))
+        name = self.namer.fresh(tensor_wish(node.name or node.output[0], node.op_type))
         return Value(name=name, type=t, size=size, sequence=sequence)
 
     def emit(self, node: NodeProto, real: Real, op: AnyOp) -> Real:
