@@ -50,9 +50,8 @@ def compile_cell(name: str, body: Body, pe: int, result: str) -> Cell:
     products, rest = split(name, body)
     read = Counter(n for op in rest for n in op.operands())
     read.update([result, *(s.next for s in body.states)])
-    gates = tuple(
-        gate(name, made, x, body.states) for made in products.values() if read[made.out.name]
-    )
+    h = recurrent_state(name, products.values(), body.states)
+    gates = tuple(gate(made, x, h) for made in products.values() if read[made.out.name])
     units = units_of(name, gates, body, rest)
     states = tuple(engine_state(s, products.values(), read) for s in body.states)
     ports = tuple(g.value for g in gates)
@@ -108,18 +107,24 @@ def merged(out: Value, a: Product, b: Product) -> Product:
     return Product(out=out, terms=terms)
 
 
-def gate(name: str, made: Product, x: Value, states: Iterable[State]) -> Gate:
-    """One accumulator: its columns are those of x, then those of the recurrent state."""
-    recurrent = [s.value for s in states if s.value.name in made.terms]
-    if len(recurrent) > 1:
+def recurrent_state(
+    name: str, products: Iterable[Product], states: Iterable[State]
+) -> Value | None:
+    """The one state that is multiplied by matrices."""
+    read = {x for made in products for x in made.terms}
+    found = [s.value for s in states if s.value.name in read]
+    if len(found) > 1:
         raise DesignError(f"layer {name}", "multiplies two states by matrices")
-    columns = [made.terms.get(x.name, zeros(made.out.size, x.size))]
-    widths = {x.name: x.type} | {v.name: v.type for v in recurrent}
-    columns += [made.terms[v.name] for v in recurrent]
+    return found[0] if found else None
+
+
+def gate(made: Product, x: Value, h: Value | None) -> Gate:
+    """One accumulator: its columns are those of x, then those of h; 0 for what it does not read."""
+    ports = [x] if h is None else [x, h]
+    columns = [made.terms.get(v.name, zeros(made.out.size, v.size)) for v in ports]
     low = high = 0
-    for term, weights in made.terms.items():
-        t = widths[term]
-        reach = weights.range_of_product(IntType(min(t.lo, 0), max(t.hi, 0)))
+    for v, weights in zip(ports, columns, strict=True):
+        reach = weights.range_of_product(IntType(min(v.type.lo, 0), max(v.type.hi, 0)))
         low, high = low + reach.lo, high + reach.hi
     value = Value(name=made.out.name, type=IntType(low, high), size=made.out.size)
     return Gate(value=value, weights=IntMatrix(np.hstack([c.array for c in columns])))

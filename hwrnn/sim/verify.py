@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,11 +14,12 @@ from hwrnn.cmodel.data import Batch, arrange, take_batch
 from hwrnn.cmodel.fast import compile_graph
 from hwrnn.cmodel.plain import run_plain
 from hwrnn.cmodel.saturation import Saturation, input_saturation, saturation
-from hwrnn.design.folding import FoldingSpec
-from hwrnn.design.lower import build_design
+from hwrnn.design.folding import FoldingSpec, resolve
+from hwrnn.design.lower import build_design, layers
 from hwrnn.errors import DataError, DesignError, Mismatch
 from hwrnn.ir import Graph
 from hwrnn.sim.engines import ENGINES, LATER, run_engine
+from hwrnn.sim.locate import InternalDifference, RunOne, locate
 
 Ints = NDArray[np.int64]
 ALL = ("reference", "cmodel", *ENGINES)
@@ -49,6 +50,7 @@ class EngineReport:
     values: int
     differing: int
     first: Difference | None
+    internal: InternalDifference | None = None
 
     def as_dict(self) -> dict[str, object]:
         """Plain values, for JSON and tables."""
@@ -57,6 +59,7 @@ class EngineReport:
             "values": self.values,
             "differing": self.differing,
             "first_difference": str(self.first) if self.first else "",
+            "first_internal": str(self.internal) if self.internal else "",
         }
 
 
@@ -77,7 +80,9 @@ class VerifyReport:
         """Raise Mismatch naming the first difference, or return the report."""
         for e in self.engines:
             if e.differing:
-                raise Mismatch(f"engine {e.engine}", f"{e.differing} values differ; {e.first}")
+                inside = f"; first inside: {e.internal}" if e.internal else ""
+                fact = f"{e.differing} values differ; {e.first}{inside}"
+                raise Mismatch(f"engine {e.engine}", fact)
         return self
 
     def rows(self) -> list[dict[str, object]]:
@@ -113,9 +118,17 @@ def verify_graph(
     output = graph.outputs[0]
     exact = arrange(output, [sequence_part(v[output.out.name]) for v in values])
     run = runner(graph, batch, board, folding)
-    reports = tuple(compared(name, exact, run(name), output.axes) for name in engines)
+    reports = []
+    for name in engines:
+        report = compared(name, exact, run(name), output.axes)
+        if report.first and name != "reference":
+            k = report.first.sequence
+            one = one_sequence(name, graph, board, folding)
+            inside = locate(graph, batch.sequences()[k], values[k], one)
+            report = replace(report, internal=inside)
+        reports.append(report)
     return VerifyReport(
-        engines=reports,
+        engines=tuple(reports),
         module=module_report(graph, x, module, expected),
         saturation=(*input_saturation(graph, x), *saturation(graph, values)),
     )
@@ -130,15 +143,33 @@ def runner(graph: Graph, batch: Batch, board: Board, folding: FoldingSpec) -> Ca
     """A function that gives an engine's outputs in the model's axes."""
 
     def run(name: str) -> Ints:
-        output = graph.outputs[0]
         if name == "reference":
             return run_lowered(graph, batch)
-        if name == "cmodel":
-            model = compile_graph(graph)
-            parts = [model.run({graph.inputs[0].out.name: q[:, None]}) for q in batch.sequences()]
-            return arrange(output, [sequence_part(p[output.out.name]) for p in parts])
-        design = build_design(graph, board, folding, max(batch.lengths))
-        return arrange(output, run_engine(design, batch.sequences(), name, None)[0])
+        parts = run_sequences(name, graph, batch.sequences(), board, folding)
+        return arrange(graph.outputs[0], parts)
+
+    return run
+
+
+def run_sequences(
+    name: str, graph: Graph, sequences: list[Ints], board: Board, folding: FoldingSpec
+) -> list[Ints]:
+    """Each sequence on an engine: (steps, F), or (1, F) for one vector a sequence."""
+    if name == "cmodel":
+        model, port, out = compile_graph(graph), graph.inputs[0].out.name, graph.outputs[0].out.name
+        return [sequence_part(model.run({port: q[:, None]})[out]) for q in sequences]
+    design = build_design(graph, board, folding, max(len(q) for q in sequences))
+    return run_engine(design, sequences, name, None)[0]
+
+
+def one_sequence(name: str, graph: Graph, board: Board, folding: FoldingSpec) -> RunOne:
+    """A function that runs one sequence through a part of the graph, folded like the whole."""
+    folds = resolve(folding, layers(graph))
+
+    def run(part: Graph, q: Ints) -> Ints:
+        known = {layer.name: folds[layer.name] for layer in layers(part)}
+        spec = {layer: {"pe": f.pe, "simd": f.simd} for layer, f in known.items()}
+        return run_sequences(name, part, [q], board, spec)[0]
 
     return run
 
