@@ -9,6 +9,7 @@ from functools import cache
 
 from hwrnn import __version__
 from hwrnn.backends.files import FileSet
+from hwrnn.backends.identity import version_word
 from hwrnn.backends.jinja import PACKAGE, render
 from hwrnn.backends.rtl_netlist import Module
 from hwrnn.backends.rtl_top import Top, free_name, port_bits
@@ -72,7 +73,7 @@ def top_name(design: Design) -> str:
 
 def emit_rtl(design: Design) -> FileSet:
     """The SystemVerilog project of a design: sources, memory contents, file list, README."""
-    top = Top(design, top_name(design), library_modules(), version_number())
+    top = Top(design, top_name(design), library_modules(), version_word())
     last = top.build()
     modules = [*top.kernels, last]
     sources = {f"{m}.sv": library_text(m) for m in used_library(modules)}
@@ -85,13 +86,6 @@ def emit_rtl(design: Design) -> FileSet:
     if view.vivado:
         files["vivado.tcl"] = render("rtl/vivado.tcl.j2", view)
     return FileSet(files)
-
-
-def version_number() -> int:
-    """The tool's version as version_o shows it: major, minor, patch, a byte each."""
-    numbers = re.findall(r"\d+", __version__)[:3]
-    major, minor, patch = (int(n) for n in [*numbers, "0", "0", "0"][:3])
-    return major << 16 | minor << 8 | patch
 
 
 def module_text(design: Design, module: Module) -> str:
