@@ -15,8 +15,9 @@ import hwrnn
 from hwrnn.cmodel.plain import run_plain
 from hwrnn.design.design import AxisIn, AxisOut, Dwc, Engine, ceil_div
 from hwrnn.design.estimate import steady
+from hwrnn.design.regrouping import Regrouping
 from hwrnn.design.tables import narrow_tables
-from hwrnn.design.timing import Regrouping, schedule
+from hwrnn.design.timing import schedule
 from hwrnn.errors import DesignError
 from hwrnn.ir import (
     Flatten,
