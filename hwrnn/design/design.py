@@ -13,7 +13,7 @@ Timing of the parts (the RTL library keeps it, `hwrnn.design.timing` computes wi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -370,7 +370,6 @@ class Design:
     kernels: tuple[Kernel, ...]
     model_hash: str
     max_steps: int | None = None
-    notes: tuple[str, ...] = field(default=())
 
     @property
     def engines(self) -> tuple[Engine, ...]:

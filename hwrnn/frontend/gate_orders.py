@@ -21,9 +21,3 @@ ONNX_GRU: Final[GateOrder] = ("update", "reset", "new")
 def positions(order: GateOrder) -> dict[str, int]:
     """Where each gate stands in `order`."""
     return {gate: index for index, gate in enumerate(order)}
-
-
-def permutation(source: GateOrder, target: GateOrder) -> tuple[int, ...]:
-    """For each place in `target`, the place in `source` that holds the same gate."""
-    place = positions(source)
-    return tuple(place[gate] for gate in target)
