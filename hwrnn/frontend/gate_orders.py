@@ -16,8 +16,3 @@ TORCH_LSTM: Final[GateOrder] = ("input", "forget", "cell", "output")
 TORCH_GRU: Final[GateOrder] = ("reset", "update", "new")
 ONNX_LSTM: Final[GateOrder] = ("input", "output", "forget", "cell")
 ONNX_GRU: Final[GateOrder] = ("update", "reset", "new")
-
-
-def positions(order: GateOrder) -> dict[str, int]:
-    """Where each gate stands in `order`."""
-    return {gate: index for index, gate in enumerate(order)}
