@@ -47,12 +47,15 @@ SETS: dict[str, list[Parameters]] = {
     "hwrnn_frame_fifo": [{"Depth": 10, "OutDepth": 3}],
     "hwrnn_lut": [{"Lanes": 2, "XWidth": 1, "YWidth": 9}],
     "hwrnn_mac_array": [
-        {"Gates": 4, "Pe": 3, "Simd": 5, "Groups": 2, "Blocks": 3, "XSigned": 0, "XWidth": 4},
+        {"Gates": 4, "Pe": 3, "Simd": 5, "Groups": 2, "Blocks": 3, "Registers": 5},
         {"Simd": 16, "Pe": 2, "AccWidth": 9},
+        {"Simd": 3, "Blocks": 2, "Registers": 0},
+        {"Registers": 0},
         {"Simd": 1, "OperandSigned": 0, "WeightSigned": 0, "WeightWidth": 1},
     ],
     "hwrnn_map_ctrl": [{"Beats": 3, "OutDepth": 7}],
     "hwrnn_mul": [{"Lanes": 2, "AWidth": 3, "BWidth": 5, "BSigned": 0, "YWidth": 8}],
+    "hwrnn_operand": [{"Simd": 3, "XSigned": 0, "XWidth": 4}],
     "hwrnn_requant_scale": [
         {"Lanes": 2, "Shift": 0, "ByShift": 1, "MulWidth": 3},
         {"XSigned": 0, "TiesEven": 0, "SumWidth": 70, "YWidth": 4, "Lo": 0, "Hi": 15},

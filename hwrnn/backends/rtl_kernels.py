@@ -23,7 +23,7 @@ def engine_module(engine: Engine, name: str, memories: Memories) -> Module:
     tags = Taps(module, "t", -engine.mac_latency)
     pipeline = Pipeline(module=module, path=engine.datapath, memories=memories, tags=tags)
     control(engine, module, tags)
-    mac_array(engine, module, memories)
+    mac_array(engine, module, memories, tags)
     gate_values(engine, pipeline)
     state_reads(engine, pipeline)
     pipeline.place({engine.result, *(s.next for s in engine.states)})
@@ -132,6 +132,8 @@ def control(engine: Engine, module: Module, tags: Taps) -> None:
     tags.define("group", base, "group", group_bits)
     tags.define("last", base, "last", None)
     tags.define("emit", base, "emit", None, reset=True)
+    tags.define("issue", base, "issue", None, reset=True)
+    tags.define("first_block", base, "first_block", None)
     if engine.states:
         tags.define("first_step", base, "first_step", None)
         tags.define("finish", base, "finish", None, reset=True)
@@ -162,8 +164,9 @@ def control(engine: Engine, module: Module, tags: Taps) -> None:
     module.add("hwrnn_engine_ctrl", "u_ctrl", parameters, ports)
 
 
-def mac_array(engine: Engine, module: Module, memories: Memories) -> None:
-    """Weights and multipliers."""
+def mac_array(engine: Engine, module: Module, memories: Memories, tags: Taps) -> None:
+    """Weights and multipliers; the operand and the weights of an issue are there a cycle later."""
+    first = 1 - engine.mac_latency
     words = engine.weight_words()
     flat = words.reshape(words.shape[0] * words.shape[1], -1)
     width = engine.weight_type.bits
@@ -180,7 +183,7 @@ def mac_array(engine: Engine, module: Module, memories: Memories) -> None:
         {"address_i": "address", "data_o": "weights"},
         reset=False,
     )
-    h = engine.recurrent.value.type if engine.recurrent else engine.x.type
+    operand(engine, module)
     module.add(
         "hwrnn_mac_array",
         "u_mac_array",
@@ -190,10 +193,6 @@ def mac_array(engine: Engine, module: Module, memories: Memories) -> None:
             "Simd": engine.simd,
             "Groups": engine.groups,
             "Blocks": engine.x_blocks + engine.h_blocks,
-            "XWidth": engine.x.type.bits,
-            "XSigned": engine.x.type.signed,
-            "HWidth": h.bits,
-            "HSigned": h.signed,
             "OperandWidth": engine.operand_type.bits,
             "OperandSigned": engine.operand_type.signed,
             "WeightWidth": width,
@@ -202,16 +201,39 @@ def mac_array(engine: Engine, module: Module, memories: Memories) -> None:
             "AccWidth": engine.accumulator_type.bits,
         },
         {
-            "issue_i": "issue",
-            "load_i": "load",
-            "is_h_i": "is_h",
-            "first_block_i": "first_block",
-            "group_i": "group",
-            "x_data_i": "x_data_i",
-            "h_data_i": "h_data" if engine.recurrent else Bits(value=0, width=engine.simd * h.bits),
+            "valid_i": tags.at("issue", first),
+            "first_block_i": tags.at("first_block", first),
+            "group_i": tags.at("group", first),
+            "operand_i": "operand",
             "weights_i": "weights",
             "acc_o": "acc",
         },
+    )
+
+
+def operand(engine: Engine, module: Module) -> None:
+    """The columns that are multiplied."""
+    h = engine.recurrent.value.type if engine.recurrent else engine.x.type
+    module.wire("operand", engine.simd * engine.operand_type.bits)
+    module.add(
+        "hwrnn_operand",
+        "u_operand",
+        {
+            "Simd": engine.simd,
+            "XWidth": engine.x.type.bits,
+            "XSigned": engine.x.type.signed,
+            "HWidth": h.bits,
+            "HSigned": h.signed,
+            "OperandWidth": engine.operand_type.bits,
+        },
+        {
+            "load_i": "load",
+            "is_h_i": "is_h",
+            "x_data_i": "x_data_i",
+            "h_data_i": "h_data" if engine.recurrent else Bits(value=0, width=engine.simd * h.bits),
+            "operand_o": "operand",
+        },
+        reset=False,
     )
 
 

@@ -280,8 +280,10 @@ class Engine:
 
     @property
     def mac_latency(self) -> int:
-        """From issue to the accumulator register: operand, product, tree, accumulate."""
-        return 3 + self.tree_stages
+        """From issue to the accumulator: operand, product, tree, accumulate (if there is more than
+        one block).
+        """
+        return 1 + 1 + self.tree_stages + (1 if self.x_blocks + self.h_blocks > 1 else 0)
 
     @property
     def operand_type(self) -> IntType:

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Multiplies Simd columns by the weights of Pe units of every gate and accumulates by group.
-// Issue at cycle s: operand register and weight word (from outside) at s + 1, products at s + 2,
-// two levels of the adder tree a cycle, accumulators of the group at s + 3 + tree stages.
-// An issue a cycle, free-running. Sums wrap to AccWidth, which holds the final ones.
+// Parts in order: multipliers, TreeStages stages of two levels of adders, accumulators (with
+// Blocks > 1). Registers: bit 0 puts a register behind the multipliers, bit k one behind stage k
+// of the tree; the accumulators are registers always.
+// Latency from operand_i to acc_o: the bits set, and one more with Blocks > 1. A vector a cycle,
+// of any group, free-running. Sums wrap to AccWidth, which holds the final ones.
 `default_nettype none
 
 module hwrnn_mac_array #(
@@ -11,10 +13,7 @@ module hwrnn_mac_array #(
   parameter int unsigned Simd = 1,
   parameter int unsigned Groups = 1,
   parameter int unsigned Blocks = 1,
-  parameter int unsigned XWidth = 8,
-  parameter bit XSigned = 1'b1,
-  parameter int unsigned HWidth = 8,
-  parameter bit HSigned = 1'b1,
+  parameter bit [31:0] Registers = '1,
   parameter int unsigned OperandWidth = 8,
   parameter bit OperandSigned = 1'b1,
   parameter int unsigned WeightWidth = 8,
@@ -27,19 +26,16 @@ module hwrnn_mac_array #(
   input  wire logic                             clk_i,
   input  wire logic                             rst_i,
 
-  input  wire logic                             issue_i,
-  input  wire logic                             load_i,
-  input  wire logic                             is_h_i,
+  input  wire logic                             valid_i,
   input  wire logic                             first_block_i,
   input  wire logic [GroupWidth-1:0]            group_i,
-  input  wire logic [Simd*XWidth-1:0]           x_data_i,
-  input  wire logic [Simd*HWidth-1:0]           h_data_i,
+  input  wire logic [Simd*OperandWidth-1:0]     operand_i,
   input  wire logic [Sums*Simd*WeightWidth-1:0] weights_i,
   output logic [Sums*AccWidth-1:0]              acc_o
 );
 
   localparam int unsigned TreeStages = ($clog2(Simd) + 1) / 2;
-  localparam int unsigned AccDelay = 2 + TreeStages;
+  localparam int unsigned TreeDelay = $countones(Registers[TreeStages:0]);
   localparam int unsigned OperandBits = OperandSigned ? OperandWidth : OperandWidth + 1;
   localparam int unsigned WeightBits = WeightSigned ? WeightWidth : WeightWidth + 1;
 
@@ -60,36 +56,11 @@ module hwrnn_mac_array #(
     return (ProductWidth + 2 * stage < AccWidth) ? ProductWidth + 2 * stage : AccWidth;
   endfunction
 
-  logic [Simd*OperandWidth-1:0] x_wide, h_wide, operand_q;
   logic signed [OperandBits-1:0] operand [Simd];
   logic signed [WeightBits-1:0] weight [Sums*Simd];
 
-  hwrnn_resize #(
-    .Lanes  (Simd),
-    .XWidth (XWidth),
-    .XSigned(XSigned),
-    .YWidth (OperandWidth)
-  ) u_x_wide (
-    .x_i(x_data_i),
-    .y_o(x_wide)
-  );
-
-  hwrnn_resize #(
-    .Lanes  (Simd),
-    .XWidth (HWidth),
-    .XSigned(HSigned),
-    .YWidth (OperandWidth)
-  ) u_h_wide (
-    .x_i(h_data_i),
-    .y_o(h_wide)
-  );
-
-  always_ff @(posedge clk_i) begin
-    if (load_i) operand_q <= is_h_i ? h_wide : x_wide;
-  end
-
   for (genvar k = 0; k < Simd; k++) begin : g_operand
-    assign operand[k] = signed'(OperandBits'(operand_q[k*OperandWidth+:OperandWidth]));
+    assign operand[k] = signed'(OperandBits'(operand_i[k*OperandWidth+:OperandWidth]));
   end
 
   for (genvar k = 0; k < Sums * Simd; k++) begin : g_weight
@@ -102,7 +73,7 @@ module hwrnn_mac_array #(
     localparam int unsigned Places = places_at(s);
     localparam int unsigned Width = width_at(s);
 
-    logic signed [Width-1:0] sum_d [Sums*Places], sum_q [Sums*Places];
+    logic signed [Width-1:0] sum_d [Sums*Places], sum [Sums*Places];
 
     if (s == 0) begin : g_products
       always_comb begin
@@ -115,67 +86,79 @@ module hwrnn_mac_array #(
       always_comb begin
         for (int unsigned k = 0; k < Sums * Places; k++) begin
           sum_d[k] = (k % Places < Terms)
-              ? Width'(g_tree[s-1].sum_q[(k/Places*Terms+k%Places%Terms)*4])
-              + Width'(g_tree[s-1].sum_q[(k/Places*Terms+k%Places%Terms)*4+1])
-              + Width'(g_tree[s-1].sum_q[(k/Places*Terms+k%Places%Terms)*4+2])
-              + Width'(g_tree[s-1].sum_q[(k/Places*Terms+k%Places%Terms)*4+3]) : '0;
+              ? Width'(g_tree[s-1].sum[(k/Places*Terms+k%Places%Terms)*4])
+              + Width'(g_tree[s-1].sum[(k/Places*Terms+k%Places%Terms)*4+1])
+              + Width'(g_tree[s-1].sum[(k/Places*Terms+k%Places%Terms)*4+2])
+              + Width'(g_tree[s-1].sum[(k/Places*Terms+k%Places%Terms)*4+3]) : '0;
         end
       end
     end
 
-    always_ff @(posedge clk_i) begin
-      sum_q <= sum_d;
+    if (Registers[s]) begin : g_register
+      always_ff @(posedge clk_i) begin
+        sum <= sum_d;
+      end
+    end else begin : g_wire
+      assign sum = sum_d;
     end
   end
 
-  logic [Sums*AccWidth-1:0] acc_d, acc_q, acc_old;
+  logic [Sums*AccWidth-1:0] total;
 
-  for (genvar u = 0; u < Sums; u++) begin : g_sum
-    assign acc_d[u*AccWidth+:AccWidth] = acc_old[u*AccWidth+:AccWidth]
-        + AccWidth'(g_tree[TreeStages].sum_q[u]);
+  for (genvar u = 0; u < Sums; u++) begin : g_total
+    assign total[u*AccWidth+:AccWidth] = AccWidth'(g_tree[TreeStages].sum[u]);
   end
-
-  always_ff @(posedge clk_i) begin
-    acc_q <= acc_d;
-  end
-
-  assign acc_o = acc_q;
 
   if (Blocks > 1) begin : g_accumulate
-    logic [Sums*AccWidth-1:0] memory_q [Groups];
+    logic [Sums*AccWidth-1:0] memory_q [Groups], acc_d, acc_q, acc_old;
     logic [GroupWidth-1:0] group;
     logic valid, first_block;
 
-    hwrnn_delay #(
-      .Width   (1),
-      .Depth   (AccDelay),
-      .HasReset(1'b1)
-    ) u_valid (
-      .clk_i,
-      .rst_i,
-      .d_i(issue_i),
-      .q_o(valid)
-    );
+    if (TreeDelay > 0) begin : g_delayed
+      hwrnn_delay #(
+        .Width   (1),
+        .Depth   (TreeDelay),
+        .HasReset(1'b1)
+      ) u_valid (
+        .clk_i,
+        .rst_i,
+        .d_i(valid_i),
+        .q_o(valid)
+      );
 
-    hwrnn_delay #(
-      .Width(GroupWidth + 1),
-      .Depth(AccDelay)
-    ) u_group (
-      .clk_i,
-      .rst_i,
-      .d_i({first_block_i, group_i}),
-      .q_o({first_block, group})
-    );
+      hwrnn_delay #(
+        .Width(GroupWidth + 1),
+        .Depth(TreeDelay)
+      ) u_group (
+        .clk_i,
+        .rst_i,
+        .d_i({first_block_i, group_i}),
+        .q_o({first_block, group})
+      );
+    end else begin : g_direct
+      logic unused;
+      assign unused = rst_i;
+      assign valid = valid_i;
+      assign {first_block, group} = {first_block_i, group_i};
+    end
 
     assign acc_old = first_block ? '0 : memory_q[group];
 
+    for (genvar u = 0; u < Sums; u++) begin : g_sum
+      assign acc_d[u*AccWidth+:AccWidth] = acc_old[u*AccWidth+:AccWidth]
+          + total[u*AccWidth+:AccWidth];
+    end
+
     always_ff @(posedge clk_i) begin
       if (valid) memory_q[group] <= acc_d;
+      acc_q <= acc_d;
     end
+
+    assign acc_o = acc_q;
   end else begin : g_single_block
     logic unused;
-    assign unused  = &{issue_i, first_block_i, group_i, rst_i};
-    assign acc_old = '0;
+    assign unused = &{clk_i, rst_i, valid_i, first_block_i, group_i};
+    assign acc_o = total;
   end
 
 endmodule
