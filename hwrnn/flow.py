@@ -19,6 +19,7 @@ from hwrnn.design.design import Design
 from hwrnn.design.estimate import Estimate, estimate_design
 from hwrnn.design.folding import FoldingSpec
 from hwrnn.design.lower import build_design
+from hwrnn.design.options import options
 from hwrnn.errors import DesignError, shorten
 from hwrnn.frontend.export import export
 from hwrnn.ir import Graph, Output
@@ -144,8 +145,6 @@ def build(
         "target_latency_us": target_latency_us is not None,
         "target_sequences_per_s": target_sequences_per_s is not None,
         "fill": fill is not None,
-        "pipeline": pipeline != "clock",
-        "streams": streams != 1,
         "directions": directions != "two",
         "weights": weights != "auto",
         "writable_weights": writable_weights,
@@ -159,7 +158,8 @@ def build(
     if max_steps is not None and max_steps < 1:
         raise DesignError("option max_steps", f"is {max_steps}", "a sequence has at least 1 step")
     found = board if isinstance(board, Board) else load_board(board)
-    return build_design(graph, found, folding, max_steps)
+    chosen = options(pipeline=pipeline, streams=streams, directions=directions)
+    return build_design(graph, found, folding, max_steps, chosen)
 
 
 def estimate(design: Design, steps: int | None = None) -> Estimate:

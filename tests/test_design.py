@@ -112,42 +112,10 @@ def test_accumulators_hold_every_partial_sum() -> None:
         assert t.lo <= low.min()
 
 
-BAD: list[tuple[object, str]] = [
-    (
-        {"pe": 13, "simd": 4},
-        'folding "lstm": pe 13 is more than the 12 units\n  hint: use pe 12 or less',
-    ),
-    (
-        {"lstm": {"simd": 0}},
-        'folding "lstm": simd is 0\n  hint: simd is a whole number from 1',
-    ),
-    (
-        {"lstn": {"pe": 1}},
-        'folding "lstn": is not a layer\n  hint: did you mean lstm? the layers are lstm',
-    ),
-    (
-        {"lstm": {"PE": 1}},
-        'folding "lstm": has the unknown key "PE"\n  hint: the keys are pe and simd',
-    ),
-    (
-        {"lstm": 4},
-        'folding "lstm": is not a table\n  hint: write {"pe": 4, "simd": 16}',
-    ),
-    ([4, 16], 'folding: is not a table\n  hint: write {"pe": 4, "simd": 16}'),
-]
-
-
-@pytest.mark.parametrize(("folding", "message"), BAD)
-def test_bad_folding_is_refused_in_words(folding: object, message: str) -> None:
-    with pytest.raises(DesignError) as fault:
-        hwrnn.build(lstm(8, 12), folding=folding)  # type: ignore[arg-type]
-    assert str(fault.value) == message
-
-
 def test_options_of_later_versions_are_refused_by_name() -> None:
     with pytest.raises(DesignError) as fault:
-        hwrnn.build(lstm(8, 12), streams=2)
-    assert str(fault.value) == ("option streams: is not built yet\n  hint: leave it at its default")
+        hwrnn.build(lstm(8, 12), argmax=True)
+    assert str(fault.value) == ("option argmax: is not built yet\n  hint: leave it at its default")
 
 
 @pytest.mark.parametrize(("x_lanes", "out_lanes", "features"), [(3, 5, 17), (4, 2, 6), (1, 7, 7)])

@@ -106,7 +106,8 @@ def test_a_requantiser_that_is_not_realised_is_refused() -> None:
         replace(p, op=unrealised(p.op, None)) if isinstance(p.op, Requant) else p
         for p in engine.datapath.ops
     )
-    broken = replace(engine, datapath=replace(engine.datapath, ops=ops))
+    hand = replace(engine.hands[-1], datapath=replace(engine.datapath, ops=ops))
+    broken = replace(engine, cells=(replace(engine.cell, hands=(hand,)),))
     kernels = tuple(broken if k is engine else k for k in design.kernels)
     with pytest.raises(DesignError) as caught:
         emit_hls(replace(design, kernels=kernels))

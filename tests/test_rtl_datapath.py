@@ -13,7 +13,7 @@ from rtl.bench import check, of_kernels
 from hwrnn.cmodel.plain import evaluate
 from hwrnn.design.cell import place
 from hwrnn.design.design import AxisIn, AxisOut, Datapath, Design, Map, Stream
-from hwrnn.design.latency import latency, threshold_latency
+from hwrnn.design.latency import Pipeline, items, threshold_items
 from hwrnn.ir import (
     Add,
     AnyOp,
@@ -49,7 +49,7 @@ def mapped(x: IntType, ops: Sequence[AnyOp], consts: tuple[Const, ...] = ()) -> 
         units=UNITS,
         ports=(port,),
         consts=consts,
-        ops=tuple(place(list(ops), (port,), consts)),
+        ops=tuple(place(ops, {port.name: (0, 0)}, Pipeline.CLOCK)),
     )
     source = Stream(name="in", type=x, segments=(UNITS,), lanes=LANES)
     sink = Stream(name="out", type=out.type, segments=(UNITS,), lanes=LANES, depth=4)
@@ -128,12 +128,12 @@ def test_thresholds(levels: int, channels: int, x: IntType) -> None:
     rows = np.sort(rng.integers(x.lo - 3, x.hi + 4, (channels, levels - 1)), axis=1)
     y = IntType(-(levels // 3), levels - levels // 3 - 1)
     op = requant(y, Thresholds(table=IntMatrix(rows)))
-    assert latency(op) == (2 if levels <= 16 else 2 * (levels - 1).bit_length())
+    assert len(items(op)) == (2 if levels <= 16 else 2 * (levels - 1).bit_length())
     verify(x, [op])
 
 
 def test_latency_of_thresholds() -> None:
-    assert [threshold_latency(n) for n in (1, 15, 16, 31, 32, 255)] == [2, 2, 10, 10, 12, 16]
+    assert [len(threshold_items(n)) for n in (1, 15, 16, 31, 32, 255)] == [2, 2, 10, 10, 12, 16]
 
 
 @pytest.mark.parametrize("x", [of_bits(6, signed=True), of_bits(6, signed=False), IntType(-3, 40)])
@@ -170,4 +170,4 @@ def test_an_op_that_is_not_realised_is_refused() -> None:
     out = Value(name="y", type=x, size=UNITS)
     op = Requant(out=out, x="x", ratio=(Fraction(1),), offset=(Fraction(0),))
     with pytest.raises(ValueError, match="%y is not realised yet"):
-        latency(op)
+        len(items(op))

@@ -29,10 +29,12 @@ from hwrnn.design.design import (
     Engine,
     EngineState,
     Fork,
+    Interleave,
     Kernel,
     Map,
     Reverse,
     SelectStep,
+    Separate,
     Stream,
     axis_width,
     ceil_div,
@@ -429,6 +431,8 @@ def call_view(k: Kernel) -> CallView:
         case SelectStep():
             numbers = f"b_{k.x.name}, {k.x.beats}, hwrnn::Emit::{EMIT[k.step]}"
             return _call(f"hwrnn::select_step<{numbers}>", f"s_{k.x.name}", f"s_{k.out.name}")
+        case Interleave() | Separate():
+            raise DesignError(f"layer {k.name}", "shares an engine, which the HLS code cannot yet")
         case Engine() | Map():
             return _call(f"k_{k.name}::run_{k.name}", f"s_{k.x.name}", f"s_{k.out.name}")
 

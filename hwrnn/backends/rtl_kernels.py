@@ -102,7 +102,7 @@ def kernel_ports(x: Stream, out: Stream) -> list[Port]:
 
 def check_engine(engine: Engine) -> None:
     """What the library modules rely on."""
-    if engine.x.lanes != engine.simd or engine.out.lanes != engine.pe:
+    if engine.x.lanes > engine.simd or engine.out.lanes != engine.pe:
         raise ValueError(f"{engine.name}: beats of {engine.x.lanes} in and {engine.out.lanes} out")
     if engine.out.segments != (engine.units,):
         raise ValueError(f"{engine.name}: the output has segments {engine.out.segments}")
@@ -229,12 +229,18 @@ def operand(engine: Engine, module: Module) -> None:
         {
             "load_i": "load",
             "is_h_i": "is_h",
-            "x_data_i": "x_data_i",
+            "x_data_i": x_columns(engine),
             "h_data_i": "h_data" if engine.recurrent else Bits(value=0, width=engine.simd * h.bits),
             "operand_o": "operand",
         },
         reset=False,
     )
+
+
+def x_columns(engine: Engine) -> str:
+    """The beat of x, with zeros for the columns that it does not have."""
+    missing = (engine.simd - engine.x.lanes) * engine.x.type.bits
+    return f"{{{Bits(value=0, width=missing)}, x_data_i}}" if missing else "x_data_i"
 
 
 def product_bits(a: IntType, b: IntType) -> int:

@@ -1,20 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From the body of a Scan (or a dense layer and what follows it) to gates and a cell datapath.
+"""From the body of a Scan (or a dense layer and what follows it) to gates and cell datapaths.
 
 Whatever is a sum of products becomes a gate: one accumulator for each unit. The rest is
-element-wise and becomes a pipeline, every op as early as its operands allow.
+element-wise and becomes a pipeline, every op as early as its operands allow. A value computed in
+the step that is itself multiplied by a matrix becomes a vector of the next level: the sums behind
+the blocks of a level are handed to a datapath that computes the vectors of the next one; the last
+datapath computes the states and the result, all from the sums.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from hwrnn.design.design import Datapath, EngineState, Gate, PlacedOp, StateRead
-from hwrnn.design.latency import latency
+from hwrnn.design.datapath import Datapath, PlacedOp, StateRead
+from hwrnn.design.engine import Cell, EngineState, Gate, HandOver, Vector
+from hwrnn.design.latency import Pipeline, items, mac_registers, registers
 from hwrnn.errors import DesignError
 from hwrnn.ir import (
     Add,
@@ -36,36 +39,37 @@ ELEMENTWISE = (Add, Sub, Mul, Requant, Lut)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
-    """The parts of an engine that come from a body."""
+class Folded:
+    """How the engine of a body is folded; what of it the datapaths depend on."""
 
-    gates: tuple[Gate, ...]
-    states: tuple[EngineState, ...]
-    datapath: Datapath
+    pe: int
+    simd: int
+    x_blocks: int
+    pipeline: Pipeline = Pipeline.CLOCK
 
 
-def compile_cell(name: str, body: Body, pe: int, result: str) -> Cell:
-    """Split a body into gates and datapath. Raises DesignError naming what does not fit."""
-    x = body.inputs[0]
-    products, rest = split(name, body)
-    read = Counter(n for op in rest for n in op.operands())
-    read.update([result, *(s.next for s in body.states)])
-    h = recurrent_state(name, products.values(), body.states)
-    gates = tuple(gate(made, x, h) for made in products.values() if read[made.out.name])
-    units = units_of(name, gates, body, rest)
-    states = tuple(engine_state(s, products.values(), read) for s in body.states)
-    ports = tuple(g.value for g in gates)
-    consts = tuple(op for op in rest if isinstance(op, Const))
-    placed = place([op for op in rest if not isinstance(op, Const)], ports, consts)
-    reads = tuple(
-        StateRead(value=s.value, stage=first_use(s.value.name, placed))
-        for s in states
-        if s.elementwise
-    )
-    path = Datapath(
-        lanes=pe, units=units, ports=ports, reads=reads, consts=consts, ops=tuple(placed)
-    )
-    return Cell(gates=gates, states=states, datapath=path)
+def compile_cell(name: str, body: Body, fold: Folded, result: str) -> Cell:
+    """Split a body into gates and datapaths. Raises DesignError naming what does not fit."""
+    parts = split(name, body)
+    wanted = {result, *(s.next for s in body.states)}
+    kept = kept_products(parts, wanted)
+    vectors = ordered_vectors(kept.values(), body, parts)
+    gates = tuple(gate(made, body.inputs[0], vectors) for made in kept.values())
+    units = units_of(name, gates, body, parts.rest)
+    read = wanted | {n for op in parts.rest for n in op.operands()}
+    states = tuple(engine_state(s, vectors, read) for s in body.states)
+    depth = sum_depth(fold, vectors, units, body.inputs[0].size)
+    maker = PathMaker(fold=fold, units=units, depth=depth, gates=gates, body=body, rest=parts.rest)
+    levels = 1 + max((v.level for v in vectors), default=0)
+    hands = [
+        maker.hand(tuple(v.value.name for v in vectors if v.level == k + 1))
+        for k in range(levels - 1)
+    ]
+    hands.append(HandOver(datapath=maker.path(wanted)))
+    return Cell(gates=gates, vectors=vectors, states=states, hands=tuple(hands))
+
+
+# -- products ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,19 +80,27 @@ class Product:
     terms: dict[str, IntMatrix]
 
 
-def split(name: str, body: Body) -> tuple[dict[str, Product], list[AnyOp]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """A body in two: sums of products, and element-wise ops. `levels`: how many vectors of the
+    step itself stand in a row behind each value.
+    """
+
+    products: dict[str, Product]
+    rest: list[AnyOp]
+    levels: dict[str, int]
+
+
+def split(name: str, body: Body) -> Parts:
     """The sums of products, and the ops that are left; an Add of two of them is one itself."""
-    ports = {body.inputs[0].name, *(s.value.name for s in body.states)}
-    products: dict[str, Product] = {}
+    outer = {body.inputs[0].name, *(s.value.name for s in body.states)}
+    products = echo(body)
     rest: list[AnyOp] = []
+    levels = dict.fromkeys(outer, 0)
     for op in body.ops:
+        levels[op.out.name] = max((levels[n] for n in op.operands()), default=0)
         if isinstance(op, MatVec):
-            if op.x not in ports:
-                raise DesignError(
-                    f"layer {name}",
-                    f"multiplies %{op.x}, which is computed in the same step",
-                    "only the input and the states can be multiplied by a matrix for now",
-                )
+            levels[op.out.name] += op.x not in outer
             products[op.out.name] = Product(out=op.out, terms={op.x: op.weights})
         elif isinstance(op, Add) and op.a in products and op.b in products:
             products[op.out.name] = merged(op.out, products[op.a], products[op.b])
@@ -96,7 +108,16 @@ def split(name: str, body: Body) -> tuple[dict[str, Product], list[AnyOp]]:
             rest.append(op)
         else:
             raise DesignError(f"layer {name}", f"has a {type(op).__name__} in its step")
-    return products, rest
+    return Parts(products=products, rest=rest, levels=levels)
+
+
+def echo(body: Body) -> dict[str, Product]:
+    """The input read element by element: the product of the identity and x."""
+    x = body.inputs[0]
+    if not any(isinstance(op, ELEMENTWISE) and x.name in op.operands() for op in body.ops):
+        return {}
+    identity = IntMatrix(np.eye(x.size, dtype=np.int64))
+    return {x.name: Product(out=x, terms={x.name: identity})}
 
 
 def merged(out: Value, a: Product, b: Product) -> Product:
@@ -107,27 +128,38 @@ def merged(out: Value, a: Product, b: Product) -> Product:
     return Product(out=out, terms=terms)
 
 
-def recurrent_state(
-    name: str, products: Iterable[Product], states: Iterable[State]
-) -> Value | None:
-    """The one state that is multiplied by matrices."""
-    read = {x for made in products for x in made.terms}
-    found = [s.value for s in states if s.value.name in read]
-    if len(found) > 1:
-        raise DesignError(f"layer {name}", "multiplies two states by matrices")
-    return found[0] if found else None
+def kept_products(parts: Parts, wanted: set[str]) -> dict[str, Product]:
+    """The products that something reads: an element-wise op, a state, or another product."""
+    read = wanted | {n for op in parts.rest for n in op.operands()}
+    kept: dict[str, Product] = {}
+    for name, made in reversed(parts.products.items()):
+        if name in read:
+            kept[name] = made
+            read.update(made.terms.keys() - {name})
+    return dict(reversed(kept.items()))
 
 
-def gate(made: Product, x: Value, h: Value | None) -> Gate:
-    """One accumulator: its columns are those of x, then those of h; 0 for what it does not read."""
-    ports = [x] if h is None else [x, h]
+def ordered_vectors(products: Iterable[Product], body: Body, parts: Parts) -> tuple[Vector, ...]:
+    """What is multiplied beside x: states first, then values of the step, level by level."""
+    products = tuple(products)
+    read = {x for made in products for x in made.terms} - {body.inputs[0].name}
+    made = {op.out.name: op.out for op in parts.rest} | {p.out.name: p.out for p in products}
+    found = [Vector(value=s.value, level=0) for s in body.states if s.value.name in read]
+    inner = [Vector(value=v, level=parts.levels[n] + 1) for n, v in made.items() if n in read]
+    return (*found, *sorted(inner, key=lambda v: v.level))
+
+
+def gate(made: Product, x: Value, vectors: Sequence[Vector]) -> Gate:
+    """One accumulator: the columns of x, then of each vector; 0 for what it does not read."""
+    ports = [x, *(v.value for v in vectors)]
     columns = [made.terms.get(v.name, zeros(made.out.size, v.size)) for v in ports]
     low = high = 0
     for v, weights in zip(ports, columns, strict=True):
         reach = weights.range_of_product(IntType(min(v.type.lo, 0), max(v.type.hi, 0)))
         low, high = low + reach.lo, high + reach.hi
     value = Value(name=made.out.name, type=IntType(low, high), size=made.out.size)
-    return Gate(value=value, weights=IntMatrix(np.hstack([c.array for c in columns])))
+    level = max((v.level for v in vectors if v.value.name in made.terms), default=0)
+    return Gate(value=value, weights=IntMatrix(np.hstack([c.array for c in columns])), level=level)
 
 
 def zeros(rows: int, columns: int) -> IntMatrix:
@@ -148,26 +180,96 @@ def units_of(name: str, gates: tuple[Gate, ...], body: Body, rest: list[AnyOp]) 
     return sizes.pop()
 
 
-def engine_state(s: State, products: Iterable[Product], read: Counter[str]) -> EngineState:
-    """A state, and by whom it is read."""
-    recurrent = any(s.value.name in p.terms for p in products)
+def engine_state(s: State, vectors: Iterable[Vector], read: set[str]) -> EngineState:
+    """A state, and by whom it is read: `read` holds what is read element by element."""
     return EngineState(
         value=s.value,
         initial=s.initial,
         next=s.next,
-        recurrent=recurrent,
-        elementwise=read[s.value.name] > 0,
+        recurrent=any(v.value.name == s.value.name for v in vectors),
+        elementwise=s.value.name in read,
     )
 
 
-def place(ops: list[AnyOp], ports: tuple[Value, ...], consts: tuple[Const, ...]) -> list[PlacedOp]:
-    """Every op at the first stage at which its operands are there."""
-    ready = {v.name: 0 for v in ports} | {c.out.name: 0 for c in consts}
+# -- datapaths -----------------------------------------------------------------------------------
+
+
+def sum_depth(fold: Folded, vectors: tuple[Vector, ...], units: int, features: int) -> int:
+    """Items since the last register where the sums leave the MAC array."""
+    outer = sum(v.level == 0 for v in vectors)
+    shared = outer > 0 and fold.simd >= features + outer * units
+    several = len(vectors) > outer if shared else bool(vectors) or fold.x_blocks > 1
+    return mac_registers(fold.simd, fold.pipeline, accumulates=several)[1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathMaker:
+    """Makes the datapaths of a body: for each, only the ops on which its results depend."""
+
+    fold: Folded
+    units: int
+    depth: int
+    gates: tuple[Gate, ...]
+    body: Body
+    rest: list[AnyOp]
+
+    def hand(self, writes: tuple[str, ...]) -> HandOver:
+        """The hand-over that computes vectors."""
+        return HandOver(datapath=self.path(set(writes)), writes=writes)
+
+    def path(self, results: set[str]) -> Datapath:
+        """The datapath that computes `results`."""
+        ops = needed_ops(self.rest, results)
+        read = {n for op in ops for n in op.operands()} | results
+        ports = tuple(g.value for g in self.gates if g.value.name in read)
+        consts = tuple(op for op in ops if isinstance(op, Const))
+        entering = {v.name: (0, self.depth) for v in ports}
+        placed = place(
+            [op for op in ops if not isinstance(op, Const)], entering, self.fold.pipeline
+        )
+        reads = tuple(
+            StateRead(value=s.value, stage=first_use(s.value.name, placed))
+            for s in self.body.states
+            if s.value.name in read
+        )
+        return Datapath(
+            lanes=self.fold.pe,
+            units=self.units,
+            ports=ports,
+            reads=reads,
+            consts=consts,
+            ops=tuple(placed),
+        )
+
+
+def needed_ops(ops: Sequence[AnyOp], results: set[str]) -> list[AnyOp]:
+    """The ops on which results depend, in order."""
+    needed = set(results)
+    found = []
+    for op in reversed(ops):
+        if op.out.name in needed:
+            needed.update(op.operands())
+            found.append(op)
+    return found[::-1]
+
+
+def place(
+    ops: Sequence[AnyOp], entering: dict[str, tuple[int, int]], pipeline: Pipeline
+) -> list[PlacedOp]:
+    """Every op at the first stage at which its operands are there.
+
+    `entering`: the stage of each value that comes from outside, and the items since the last
+    register there; constants and states come from registers.
+    """
+    there = dict(entering)
     placed = []
     for op in ops:
-        stage = max((ready.get(n, 0) for n in op.operands()), default=0)
-        placed.append(PlacedOp(op=op, stage=stage, latency=latency(op)))
-        ready[op.out.name] = stage + latency(op)
+        known = [there[n] for n in op.operands() if n in there]
+        stage = max((s for s, _ in known), default=0)
+        depth = max((d for s, d in known if s == stage), default=0)
+        after, depth = registers(items(op), depth, pipeline)
+        placed.append(PlacedOp(op=op, stage=stage, registers=after, depth=depth))
+        there[op.out.name] = (stage + sum(after), depth)
     return placed
 
 

@@ -30,6 +30,7 @@ class Estimate:
     `cycles_per_step`: steady-state distance between equal points of two steps of a sequence;
     `latency_cycles`: first input beat accepted to last output beat accepted, a sequence of
     `steps`; `interval_cycles`: first input beats of two consecutive sequences, in steady state.
+    With several streams both distances are those of one stream while all are running.
     """
 
     design: Design
@@ -57,8 +58,8 @@ class Estimate:
 
     @property
     def sequences_per_s(self) -> float:
-        """Throughput at the board's clock."""
-        return self.clock_mhz * 1e6 / self.interval_cycles
+        """Throughput at the board's clock, all streams running."""
+        return self.design.streams * self.clock_mhz * 1e6 / self.interval_cycles
 
     def cycles(self, sequences: int | Sequence[int] = 1) -> int:
         """First input beat accepted to last output beat accepted, over all sequences.
@@ -108,13 +109,13 @@ def estimate_design(design: Design, steps: int | None = None) -> Estimate:
     parts = area(design)
     total = sum(parts.values(), Area())
     weights = sum(m.bits for m in memories(design) if m.rom)
-    several = schedule(design, [n] * WARM_SEQUENCES).first_beats
+    several = schedule(design, [n] * WARM_SEQUENCES * design.streams).first_beats
     return Estimate(
         design=design,
         steps=n,
         cycles_per_step=cycles_per_step(design),
         latency_cycles=schedule(design, [n]).cycles,
-        interval_cycles=several[-1] - several[-2],
+        interval_cycles=several[-1] - several[-1 - design.streams],
         multipliers=total.multipliers,
         weight_bits=weights,
         luts=total.luts,
@@ -142,8 +143,9 @@ def cycles_per_step(design: Design) -> float:
     """The slowest engine's steady-state distance between two steps."""
     source: AxisIn = design.source
     steps = source.fixed_steps or design.max_steps or 2 * WARM_STEPS
-    run = schedule(design, [steps])
-    return max(steady(starts) for starts in run.engine_steps.values())
+    run = schedule(design, [steps] * design.streams)
+    each = design.streams
+    return max(steady(starts[::each]) for starts in run.engine_steps.values())
 
 
 def steady(starts: list[int]) -> float:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from hwrnn.board import Board
-from hwrnn.design.cell import ELEMENTWISE, compile_cell, place
+from hwrnn.design.cell import ELEMENTWISE, Folded, compile_cell, place
 from hwrnn.design.design import (
     AxisIn,
     AxisOut,
@@ -25,6 +25,7 @@ from hwrnn.design.design import (
     Stream,
 )
 from hwrnn.design.folding import Fold, FoldingSpec, LayerShape, resolve
+from hwrnn.design.options import Options
 from hwrnn.design.tables import check_tables, narrow_tables
 from hwrnn.errors import DesignError
 from hwrnn.ir import (
@@ -46,13 +47,19 @@ from hwrnn.ir.text import model_hash
 
 
 def build_design(
-    graph: Graph, board: Board, folding: FoldingSpec = None, max_steps: int | None = None
+    graph: Graph,
+    board: Board,
+    folding: FoldingSpec = None,
+    max_steps: int | None = None,
+    options: Options | None = None,
 ) -> Design:
     """The design of a graph for a board. Raises DesignError naming what does not fit."""
+    options = options or Options()
     check_ports(graph)
+    check_streams(graph, options)
     folds = resolve(folding, layers(graph))
     bound = longest_sequence(graph, max_steps)
-    builder = Builder(narrow_tables(graph), folds, bound)
+    builder = Builder(narrow_tables(graph), folds, bound, options)
     builder.run()
     design = Design(
         name=graph.name,
@@ -61,6 +68,7 @@ def build_design(
         kernels=tuple(builder.kernels),
         model_hash=model_hash(graph),
         max_steps=bound,
+        streams=options.streams,
     )
     check_tables(design)
     return design
@@ -102,6 +110,18 @@ def check_ports(graph: Graph) -> None:
             raise DesignError(graph.name, f"has {len(found)} {what}; hardware has one for now")
 
 
+def check_streams(graph: Graph, options: Options) -> None:
+    """Streams interleave step by step: a design that holds whole sequences takes one at a time."""
+    held = {ReverseOp: "reverses sequences", Flatten: "flattens sequences"}
+    for op in graph.ops:
+        if options.streams > 1 and type(op) in held:
+            raise DesignError(
+                "option streams",
+                f"is {options.streams}; {graph.name} {held[type(op)]}, which it holds one by one",
+                "use streams=1; or place several cores side by side",
+            )
+
+
 def layers(graph: Graph) -> tuple[LayerShape, ...]:
     """The layers that have a folding, in the order of the data."""
     found = []
@@ -109,7 +129,9 @@ def layers(graph: Graph) -> tuple[LayerShape, ...]:
     for op in graph.ops:
         if isinstance(op, Scan):
             units = op.body.ops[-1].out.size
-            columns = max(op.body.inputs[0].size, units if op.body.states else 0)
+            read = {o.x for o in op.body.ops if isinstance(o, MatVec)}
+            outer = (*op.body.inputs, *(s.value for s in op.body.states))
+            columns = sum(v.size for v in outer if v.name in read)
             found.append(LayerShape(name=op.out.name, units=units, columns=columns))
         elif isinstance(op, MatVec):
             columns = scope[op.x].size
@@ -139,6 +161,7 @@ class Builder:
     graph: Graph
     folds: Mapping[str, Fold]
     max_steps: int | None
+    options: Options
     kernels: list[Kernel] = field(default_factory=list)
     streams: dict[str, list[Stream]] = field(default_factory=dict)
     users: dict[str, list[AnyOp]] = field(default_factory=dict)
@@ -246,7 +269,7 @@ class Builder:
         """The lanes that the first reader of a value works with."""
         reader = self.users[value.name][0]
         if isinstance(reader, Scan | MatVec):
-            return self.folds[reader.out.name].simd
+            return min(self.folds[reader.out.name].simd, value.size)
         if isinstance(reader, Output):
             return min(value.size, 8)
         return min(self.wanted(reader.out), value.size)
@@ -261,7 +284,11 @@ class Builder:
         """The input shell."""
         lanes = self.wanted(op.out)
         out = Stream(
-            name=self.name(op.out.name), type=op.out.type, segments=(op.out.size,), lanes=lanes
+            name=self.name(op.out.name),
+            type=op.out.type,
+            segments=(op.out.size,),
+            lanes=lanes,
+            streams=self.options.streams,
         )
         self.kernels.append(
             AxisIn(
@@ -299,32 +326,45 @@ class Builder:
     def engine(self, layer: Layer, out: Value) -> None:
         """An engine, with the element-wise ops behind it that only it feeds."""
         name, fold = layer.name, self.folds[layer.name]
-        x = self.take(layer.source, fold.simd)
+        x = self.columns(layer, fold.simd)
         tail, out = self.tail(out)
         end = tail[-1].out.name if tail else layer.result
         if tail:  # the body's own name for the value
             tail = [rename_first(tail[0], layer.result), *tail[1:]]
         body = replace(layer.body, ops=(*layer.body.ops, *(vector(t) for t in tail)))
-        cell = compile_cell(name, body, fold.pe, end)
+        folded = Folded(
+            pe=fold.pe, simd=fold.simd, x_blocks=x.beats, pipeline=self.options.pipeline
+        )
+        cell = compile_cell(name, body, folded, end)
         kernel = Engine(
             name=self.kernel_name(name),
             x=x,
             out=Stream(
-                name=self.name(out.name), type=out.type, segments=(out.size,), lanes=fold.pe
+                name=self.name(out.name),
+                type=out.type,
+                segments=(out.size,),
+                lanes=fold.pe,
+                streams=x.streams,
             ),
             pe=fold.pe,
             simd=fold.simd,
-            gates=cell.gates,
-            states=cell.states,
-            datapath=cell.datapath,
+            cells=(cell,),
             result=end,
             emit=layer.emit,
+            pipeline=self.options.pipeline,
+            streams=x.streams,
         )
         room = self.whole_sequence(kernel.out) if self.beside_reverse(out) else kernel.groups
         depth = kernel.out_latency + room + 2
         kernel = replace(kernel, out=replace(kernel.out, depth=depth))
         self.kernels.append(kernel)
         self.give(out, kernel.out)
+
+    def columns(self, layer: Layer, simd: int) -> Stream:
+        """The beats that a layer multiplies: up to simd columns; all of them in a shared block."""
+        features = layer.body.inputs[0].size
+        x = self.take(layer.source, min(simd, features))
+        return self.contiguous(x) if x.lanes == features and x.beats > 1 else x
 
     def tail(self, value: Value) -> tuple[list[AnyOp], Value]:
         """The chain of one-operand element-wise ops behind a value that nobody else reads."""
@@ -346,9 +386,8 @@ class Builder:
         port = self.as_vector(op.operands()[0])
         if len(x.segments) > 1:
             x = self.contiguous(x)
-        path = Datapath(
-            lanes=x.lanes, units=out.size, ports=(port,), ops=tuple(place(ops, (port,), ()))
-        )
+        placed = place(ops, {port.name: (0, 0)}, self.options.pipeline)
+        path = Datapath(lanes=x.lanes, units=out.size, ports=(port,), ops=tuple(placed))
         stream = replace(x, name=self.name(out.name), type=out.type)
         kernel = Map(
             name=self.kernel_name(f"{out.name}_map"),
@@ -366,7 +405,13 @@ class Builder:
         lanes = self.wanted(op.out)
         xs = [self.take(x, lanes) for x in op.xs]
         segments = tuple(s for x in xs for s in x.segments)
-        out = Stream(name=self.name(op.out.name), type=op.out.type, segments=segments, lanes=lanes)
+        out = Stream(
+            name=self.name(op.out.name),
+            type=op.out.type,
+            segments=segments,
+            lanes=lanes,
+            streams=self.options.streams,
+        )
         self.kernels.append(
             Concat(name=self.kernel_name(f"{op.out.name}_join"), xs=tuple(xs), out=out)
         )

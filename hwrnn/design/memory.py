@@ -63,6 +63,6 @@ def memories(design: Design) -> tuple[Memory, ...]:
 
 def weight_memory(kernel: Engine) -> Memory:
     """A word holds the weights of one cycle: gates x pe x simd."""
-    depth = (kernel.x_blocks + kernel.h_blocks) * kernel.groups
+    depth = len(kernel.cells) * len(kernel.blocks) * kernel.groups
     width = len(kernel.gates) * kernel.pe * kernel.simd * kernel.weight_type.bits
     return Memory(name=kernel.name, depth=depth, width=width, rom=True)

@@ -11,25 +11,30 @@ with the number of beats. The rules of each kernel are those of its docstring in
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from hwrnn.design.design import (
     AxisIn,
     AxisOut,
+    Block,
     Concat,
     Design,
     Dwc,
     Engine,
     Fork,
+    Interleave,
     Kernel,
     Map,
     Reverse,
     SelectStep,
+    Separate,
     Stream,
     kernel_outputs,
 )
+from hwrnn.design.order import Tag, lengths_of, one_each, port_order
 from hwrnn.design.regrouping import Regrouping
+from hwrnn.design.schedule import block_start, group_start
 from hwrnn.ir import Step
 
 Process = Generator[None, None, None]
@@ -88,7 +93,7 @@ def schedule(
     offered: Callable[[int], int] | None = None,
     taken: Callable[[int], int] | None = None,
 ) -> Schedule:
-    """The schedule of sequences of these lengths, one after the other.
+    """The schedule of sequences of these lengths, in the order of `port_order`.
 
     `offered(k)`: the first cycle in which the source offers beat k, if it is not always there;
     `taken(k)`: the first cycle in which the sink takes beat k. Ports never stall by default.
@@ -110,33 +115,45 @@ class Run:
         self.offered = offered or (lambda _: 0)
         self.taken = taken or (lambda _: 0)
         self.channels: dict[str, Channel] = {}
-        self.steps: dict[str, list[int]] = {design.source.out.name: list(lengths)}
+        self.tags: dict[str, list[Tag]] = {
+            design.source.out.name: port_order(lengths, design.streams)
+        }
         self.result = Schedule([], [], {}, [])
         for kernel in design.kernels:
             for stream in kernel_outputs(kernel):
                 self.channels[stream.name] = Channel(stream.depth)
-                self.steps[stream.name] = self.lengths_after(kernel)
+                self.tags[stream.name] = self.tags_after(kernel, stream)
 
-    def lengths_after(self, kernel: Kernel) -> list[int]:
-        """Vectors of each sequence behind a kernel."""
+    def tags_after(self, kernel: Kernel, out: Stream) -> list[Tag]:
+        """The vectors that a kernel writes to one of its outputs."""
         match kernel:
             case AxisIn():
-                return self.steps[kernel.out.name]
+                return self.tags[kernel.out.name]
             case Engine(emit=step) if step is not None:
-                return [1] * len(self.lengths(kernel.x))
+                return one_each(self.vectors(kernel.x))
             case SelectStep():
-                return [1] * len(self.lengths(kernel.x))
+                return one_each(self.vectors(kernel.x))
             case Concat():
-                return self.lengths(kernel.xs[0])
+                return self.vectors(kernel.xs[0])
+            case Interleave():
+                tags = self.vectors(kernel.xs[0])
+                return [replace(t, stream=k) for t in tags for k in range(len(kernel.xs))]
+            case Separate():
+                k = kernel.outs.index(out)
+                return [replace(t, stream=0) for t in self.vectors(kernel.x) if t.stream == k]
             case AxisOut():
                 return []
             case _:
-                return self.lengths(kernel.x)
+                return self.vectors(kernel.x)
+
+    def vectors(self, x: Stream) -> list[Tag]:
+        """The vectors that the reader of a stream sees; a flattened sequence is one vector."""
+        made = self.tags[x.name]
+        return one_each(made) if self.flattened(x) else made
 
     def lengths(self, x: Stream) -> list[int]:
-        """Vectors of each sequence on a stream; a flattened sequence is one vector."""
-        made = self.steps[x.name]
-        return [1] * len(made) if self.flattened(x) else made
+        """Vectors of each sequence on a stream."""
+        return lengths_of(self.vectors(x))
 
     def flattened(self, x: Stream) -> bool:
         """True when the reader of a stream takes several vectors of its writer as one."""
@@ -181,8 +198,10 @@ class Run:
                 return self.fork(kernel.x, (kernel.out,)) if wire else self.dwc(kernel)
             case Fork():
                 return self.fork(kernel.x, kernel.outs)
-            case Concat():
+            case Concat() | Interleave():
                 return self.concat(kernel)
+            case Separate():
+                return self.separate(kernel)
             case SelectStep():
                 return self.select(kernel)
             case Engine():
@@ -197,13 +216,13 @@ class Run:
     def axis_in(self, kernel: AxisIn) -> Process:
         """A beat is written to the stream in the cycle in which it is accepted."""
         out, beats = self.channels[kernel.out.name], kernel.out.beats
-        for steps in self.steps[kernel.out.name]:
-            for j in range(steps * beats):
+        for tag in self.tags[kernel.out.name]:
+            for j in range(beats):
                 k = len(out.written)
                 while not out.knows_room(k):
                     yield
                 t = max(self.offered(k), out.room(k), self.after(self.result.accepted))
-                self.accept(t, first=j == 0)
+                self.accept(t, first=tag.first and j == 0)
                 out.written.append(t)
 
     def frame_fifo(self, kernel: AxisIn) -> list[Process]:
@@ -211,7 +230,7 @@ class Run:
         beats = kernel.out.beats
         assert kernel.max_steps is not None
         memory = Channel(2 * kernel.max_steps * beats)
-        ends = [n * beats for n in self.steps[kernel.out.name]]
+        ends = [n * beats for n in lengths_of(self.tags[kernel.out.name])]
 
         def fill() -> Process:
             for total in ends:
@@ -259,7 +278,7 @@ class Run:
 
     def total(self, x: Stream) -> int:
         """All beats of a stream."""
-        return sum(self.lengths(x)) * x.beats
+        return len(self.vectors(x)) * x.beats
 
     @staticmethod
     def after(times: list[int]) -> int:
@@ -278,10 +297,23 @@ class Run:
             for o in outs:
                 o.written.append(t)
 
-    def concat(self, kernel: Concat) -> Process:
+    def separate(self, kernel: Separate) -> Process:
+        """The vectors of each stream to its own output."""
+        x = self.channels[kernel.x.name]
+        for tag in self.vectors(kernel.x):
+            out = self.channels[kernel.outs[tag.stream].name]
+            for _ in range(kernel.x.beats):
+                k, at = len(out.written), len(x.read)
+                while not (x.has(at) and out.knows_room(k)):
+                    yield
+                t = max(x.arrival(at), out.room(k), self.after(x.read))
+                x.read.append(t)
+                out.written.append(t)
+
+    def concat(self, kernel: Concat | Interleave) -> Process:
         """The beats of each input in turn, vector by vector."""
         out = self.channels[kernel.out.name]
-        for _ in range(sum(self.lengths(kernel.xs[0]))):
+        for _ in self.vectors(kernel.xs[0]):
             for stream in kernel.xs:
                 x = self.channels[stream.name]
                 for _ in range(stream.beats):
@@ -295,7 +327,9 @@ class Run:
     def dwc(self, kernel: Dwc) -> Process:
         """Takes what fits beside what is held at the start of the cycle, gives what is complete."""
         x, out = self.channels[kernel.x.name], self.channels[kernel.out.name]
-        plan = Regrouping.of(kernel, self.lengths(kernel.x))
+        alone = kernel.x.streams > 1  # one vector at a time
+        vectors = self.vectors(kernel.x)
+        plan = Regrouping.of(kernel, [1] * len(vectors) if alone else lengths_of(vectors))
         while len(out.written) < len(plan.beats_needed):
             j, i = len(out.written), len(x.read)
             if plan.beats_needed[j] <= i and out.knows_room(j):
@@ -348,18 +382,21 @@ class Run:
         """FIRST: the first step passes, the rest is swallowed. LAST: a step is held."""
         x, out = self.channels[kernel.x.name], self.channels[kernel.out.name]
         beats = kernel.x.beats
-        for steps in self.lengths(kernel.x):
-            for j in range(steps * beats):
+        fresh = True
+        for tag in self.vectors(kernel.x):
+            passes = kernel.step is Step.FIRST and tag.first
+            for j in range(beats):
                 k, o = len(x.read), len(out.written)
-                passes = kernel.step is Step.FIRST and j < beats
                 while not (x.has(k) and (not passes or out.knows_room(o))):
                     yield
-                t = max(x.arrival(k), self.after(x.read), self.after(out.written) if j == 0 else 0)
+                waits = self.after(out.written) if fresh and j == 0 else 0
+                t = max(x.arrival(k), self.after(x.read), waits)
                 t = max(t, out.room(o)) if passes else t
                 x.read.append(t)
                 if passes:
                     out.written.append(t)
-            for _ in range(beats if kernel.step is Step.LAST else 0):
+            fresh = tag.last
+            for _ in range(beats if kernel.step is Step.LAST and tag.last else 0):
                 o = len(out.written)
                 while not out.knows_room(o):
                     yield
@@ -368,68 +405,56 @@ class Run:
     # -- work ----------------------------------------------------------------------------------
 
     def engine(self, kernel: Engine) -> Process:
-        """Column blocks of x, then of h; each takes a cycle for every group of units.
+        """Block after block, group after group: an issue a cycle unless something is waited for.
 
-        `t` is the next free issue cycle, `done` holds the issues of the last block of the step
-        before: they tell from when on a block of h may be read.
+        `t` is the next free issue cycle; `before` holds, for each stream, when the groups of its
+        last step were handed over.
         """
         started = self.result.engine_steps.setdefault(kernel.name, [])
-        blocks = self.result.engine_blocks.setdefault(kernel.name, [])
-        last = kernel.x_blocks + kernel.h_blocks - 1
+        spans = self.result.engine_blocks.setdefault(kernel.name, [])
+        before: dict[int, dict[int, list[int]]] = {}
         t = 0
-        for steps in self.lengths(kernel.x):
-            done: list[int] = []
-            for step in range(steps):
-                emits = emits_step(kernel, step, steps)
-                for block in range(last):
-                    t = yield from self.block(kernel, block, t, done)
-                    started += [t] if block == 0 else []
-                    blocks.append((t, t + kernel.groups))
-                    t += kernel.groups
-                done = yield from self.last_block(kernel, emits, t, done)
-                started += [done[0]] if last == 0 else []
-                t = done[-1] + 1
-                blocks.append((done[0], t))
+        for tag in self.vectors(kernel.x):
+            past = {} if tag.first else before[tag.stream]
+            within: dict[int, list[int]] = {}
+            for k, block in enumerate(kernel.blocks):
+                if block.takes_x:
+                    t = yield from self.beat_there(kernel.x, t)
+                t = block_start(kernel, block, t, past, within)
+                emits = block.hand == len(kernel.hands) - 1 and emits_step(kernel, tag)
+                issued = yield from self.block(kernel, block, t, past, emits=emits)
+                t = issued[-1] + 1
+                spans.append((issued[0], t))
+                started += [issued[0]] if k == 0 else []
+                if block.hand is not None:
+                    within[block.hand] = issued
+            before[tag.stream] = within
 
-    def block(self, kernel: Engine, block: int, t: int, done: list[int]) -> Waiting[int]:
-        """The first issue of a block that is not the last of its step."""
-        if block >= kernel.x_blocks:
-            needed = groups_needed(kernel, block - kernel.x_blocks)
-            return max(t, done[needed - 1] + kernel.state_latency) if done else t
-        x = self.channels[kernel.x.name]
+    def beat_there(self, x_stream: Stream, t: int) -> Waiting[int]:
+        """The first cycle from `t` in which the next beat can be read."""
+        x = self.channels[x_stream.name]
         at = len(x.read)
         yield from until(lambda: x.has(at))
-        t = max(t, x.arrival(at))
-        x.read.append(t)
-        return t
+        return max(t, x.arrival(at))
 
-    def last_block(
-        self, kernel: Engine, emits: bool, t: int, done: list[int]
+    def block(
+        self, kernel: Engine, block: Block, t: int, past: dict[int, list[int]], *, emits: bool
     ) -> Waiting[list[int]]:
-        """The issues of the last block, whose results go on to the datapath."""
-        x, out = self.channels[kernel.x.name], self.channels[kernel.out.name]
-        at = len(x.read)
-        from_x = not kernel.h_blocks
-        if from_x:
-            yield from until(lambda: x.has(at))
-            t = max(t, x.arrival(at))
-        elif done:
-            t = max(t, done[groups_needed(kernel, kernel.h_blocks - 1) - 1] + kernel.state_latency)
-        issues: list[int] = []
+        """The issues of a block; one whose results go out waits for room, group by group."""
+        out = self.channels[kernel.out.name]
+        issued: list[int] = []
         for group in range(kernel.groups):
-            k = len(out.written)
+            t = group_start(kernel, block, group, t, past)
             if emits:
+                k = len(out.written)
                 yield from until(lambda: out.knows_room(k))  # noqa: B023 - used at once
                 t = max(t, out.room(k))
-            if done and kernel.states and from_x:
-                t = max(t, done[group] + kernel.state_latency)
-            if emits:
                 out.written.append(t + kernel.out_latency)
-            issues.append(t)
+            if block.takes_x and group == 0:
+                self.channels[kernel.x.name].read.append(t)
+            issued.append(t)
             t += 1
-        if from_x:
-            x.read.append(issues[0])
-        return issues
+        return issued
 
     def map(self, kernel: Map) -> Process:
         """A beat is taken when there is sure to be room for its result."""
@@ -456,18 +481,12 @@ def _ended(process: Process) -> bool:
 _END = object()
 
 
-def groups_needed(kernel: Engine, block: int) -> int:
-    """How many groups of units have to be known before block `block` of h can be multiplied."""
-    last_unit = min((block + 1) * kernel.simd, kernel.units) - 1
-    return last_unit // kernel.pe + 1
-
-
-def emits_step(kernel: Engine, step: int, steps: int) -> bool:
+def emits_step(kernel: Engine, tag: Tag) -> bool:
     """True when the results of this step go out."""
     match kernel.emit:
         case Step.FIRST:
-            return step == 0
+            return tag.first
         case Step.LAST:
-            return step == steps - 1
+            return tag.last
         case None:
             return True

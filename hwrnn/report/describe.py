@@ -12,10 +12,12 @@ from hwrnn.design.design import (
     Dwc,
     Engine,
     Fork,
+    Interleave,
     Kernel,
     Map,
     Reverse,
     SelectStep,
+    Separate,
     Stream,
     axis_width,
 )
@@ -43,27 +45,24 @@ def kind(kernel: Kernel) -> str:
             return "glue"
 
 
+TITLES: dict[type[Kernel], str] = {
+    AxisIn: "AXI4-Stream in",
+    AxisOut: "AXI4-Stream out",
+    Dwc: "width converter",
+    Fork: "fork",
+    Concat: "concat",
+    Interleave: "interleave",
+    Separate: "separate",
+    Reverse: "reverse",
+    Map: "element-wise",
+}
+
+
 def title(kernel: Kernel) -> str:
     """What a kernel is."""
-    match kernel:
-        case AxisIn():
-            return "AXI4-Stream in"
-        case AxisOut():
-            return "AXI4-Stream out"
-        case Dwc():
-            return "width converter"
-        case Fork():
-            return "fork"
-        case Concat():
-            return "concat"
-        case Reverse():
-            return "reverse"
-        case SelectStep():
-            return f"{kernel.step.value} step"
-        case Map():
-            return "element-wise"
-        case Engine():
-            return brief(kernel.name)
+    if isinstance(kernel, SelectStep):
+        return f"{kernel.step.value} step"
+    return brief(kernel.name) if isinstance(kernel, Engine) else TITLES[type(kernel)]
 
 
 def lines(kernel: Kernel) -> tuple[str, ...]:

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a user may choose of a design, beside the folding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from hwrnn.design.latency import Pipeline
+from hwrnn.errors import DesignError
+
+
+class Directions(Enum):
+    """Engines for the two directions of a bidirectional layer."""
+
+    TWO = "two"
+    SHARED = "shared"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The options of `hwrnn.build` that change the hardware, checked."""
+
+    pipeline: Pipeline = Pipeline.CLOCK
+    streams: int = 1
+    directions: Directions = Directions.TWO
+
+
+def options(*, pipeline: str, streams: object, directions: str) -> Options:
+    """The options from what a user wrote. Raises DesignError naming what is legal."""
+    if isinstance(streams, bool) or not isinstance(streams, int) or streams < 1:
+        raise DesignError("option streams", f"is {streams!r}", "a whole number from 1")
+    return Options(
+        pipeline=Pipeline(one_of("pipeline", pipeline, Pipeline)),
+        streams=streams,
+        directions=Directions(one_of("directions", directions, Directions)),
+    )
+
+
+def one_of(name: str, value: object, known: type[Enum]) -> str:
+    """A value that the option has."""
+    legal = [str(k.value) for k in known]
+    if not isinstance(value, str) or value not in legal:
+        raise DesignError(f"option {name}", f"is {value!r}", f"use {' or '.join(legal)}")
+    return value
