@@ -145,7 +145,6 @@ def build(
         "target_latency_us": target_latency_us is not None,
         "target_sequences_per_s": target_sequences_per_s is not None,
         "fill": fill is not None,
-        "directions": directions != "two",
         "weights": weights != "auto",
         "writable_weights": writable_weights,
         "multipliers": multipliers != "auto",

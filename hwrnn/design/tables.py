@@ -16,10 +16,11 @@ from hwrnn.transforms.realise import realise_requants
 SMALL_BITS = 10  # a table with at most so many input bits is made of LUTs
 
 
-def narrow_tables(g: Graph) -> Graph:
+def narrow_tables(g: Graph, twins: Mapping[str, str] | None = None) -> Graph:
     """Cut the saturated ends of each table, by a tighter clamp of the requantiser in front.
 
-    The requantiser has to have no other reader, so that no value changes but that one.
+    The requantiser has to have no other reader, so that no value changes but that one. `twins`:
+    values of an engine that two directions share; what is kept of their tables is the same.
     """
     uses = Counter(name for op in walk(g.ops) for name in op.operands())
     uses.update(s.next for op in g.scans for s in op.body.states)
@@ -30,6 +31,9 @@ def narrow_tables(g: Graph) -> Graph:
         for op in walk(g.ops)
         if isinstance(op, Lut) and op.x in makers and uses[op.x] == 1
     }
+    for one, other in (twins or {}).items():
+        if one in cuts and other in cuts:
+            cuts[one] = cuts[other] = cuts[one].hull(cuts[other])
     g = g.rewrite(Requant, lambda op, _: clamped(op, cuts))
     g = g.rewrite(Lut, lambda op, _: cut(op, cuts, makers))
     return realise_requants(g).verify()

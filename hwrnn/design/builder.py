@@ -1,0 +1,448 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Walks the integer graph and makes kernels joined by streams."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from hwrnn.design.cell import ELEMENTWISE, Folded, compile_cell, place
+from hwrnn.design.design import (
+    AxisIn,
+    AxisOut,
+    Cell,
+    Concat,
+    Datapath,
+    Dwc,
+    Engine,
+    Fork,
+    Interleave,
+    Kernel,
+    Map,
+    Reverse,
+    SelectStep,
+    Separate,
+    Stream,
+)
+from hwrnn.design.directions import Pair, alike, pairs, unified
+from hwrnn.design.folding import Fold
+from hwrnn.design.options import Directions, Options
+from hwrnn.errors import DesignError
+from hwrnn.ir import (
+    AnyOp,
+    Body,
+    Flatten,
+    Graph,
+    Input,
+    MatVec,
+    Output,
+    Scan,
+    Select,
+    Step,
+    Value,
+)
+from hwrnn.ir import Concat as ConcatOp
+from hwrnn.ir import Reverse as ReverseOp
+
+
+def fixed_steps(graph: Graph) -> int | None:
+    """The number of steps to which Flatten fixes a graph."""
+    found = {op.steps for op in graph.ops if isinstance(op, Flatten)}
+    if len(found) > 1:
+        raise DesignError(graph.name, "flattens sequences of two different lengths")
+    return found.pop() if found else None
+
+
+def in_groups(graph: Graph, options: Options) -> Iterator[tuple[AnyOp, ...]]:
+    """The ops in an order of computation; two directions that share an engine are one group."""
+    shared = () if options.directions is Directions.TWO else pairs(graph)
+    partner = {p.forward.out.name: p.backward for p in shared}
+    skipped = {p.backward.out.name for p in shared}
+    waiting = [op for op in graph.ops if op.out.name not in skipped]
+    known: set[str] = set()
+    while waiting:
+        for op in waiting:
+            group = (op, partner[op.out.name]) if op.out.name in partner else (op,)
+            if all(n in known for member in group for n in member.operands()):
+                break
+        waiting.remove(op)
+        known.update(v.name for member in group for v in member.outputs())
+        yield group
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """What an engine computes: a body on the steps of `source`; `result` is the body's value."""
+
+    name: str
+    source: str
+    body: Body
+    result: str
+    fold: Fold
+    emit: Step | None = None
+
+
+@dataclass
+class Builder:
+    """Walks the graph in order; every value becomes a stream when its op has been met."""
+
+    graph: Graph
+    folds: Mapping[str, Fold]
+    max_steps: int | None
+    options: Options
+    kernels: list[Kernel] = field(default_factory=list)
+    streams: dict[str, list[Stream]] = field(default_factory=dict)
+    users: dict[str, list[AnyOp]] = field(default_factory=dict)
+    fused: set[str] = field(default_factory=set)
+    kernel_names: Counter[str] = field(default_factory=Counter)
+    stream_names: Counter[str] = field(default_factory=Counter)
+
+    def run(self) -> None:
+        """Make all kernels."""
+        for op in self.graph.ops:
+            for name in op.operands():
+                self.users.setdefault(name, []).append(op)
+        for group in in_groups(self.graph, self.options):
+            if len(group) == 2:
+                forward, backward = group
+                assert isinstance(forward, Scan)
+                assert isinstance(backward, Scan)
+                self.both_directions(forward, backward)
+            elif group[0].out.name not in self.fused:
+                self.visit(group[0])
+
+    def visit(self, op: AnyOp) -> None:
+        """The kernels of one op."""
+        match op:
+            case Input():
+                self.read_port(op)
+            case Scan():
+                self.scan(op)
+            case MatVec():
+                body = Body(inputs=(self.as_vector(op.x),), states=(), ops=(vector(op),))
+                name = op.out.name
+                fold = self.folds[name]
+                self.engine(
+                    Layer(name=name, source=op.x, body=body, result=name, fold=fold), op.out
+                )
+            case ConcatOp():
+                self.concat(op)
+            case ReverseOp():
+                self.reverse(op)
+            case Select():
+                self.select(op)
+            case Flatten():
+                x = self.take(op.x, self.wanted(op.out))
+                self.give(op.out, replace(x, segments=x.segments * op.steps))
+            case Output():
+                x = self.contiguous(self.streams[op.x].pop())
+                self.kernels.append(AxisOut(name=op.out.name, x=x))
+            case _ if isinstance(op, ELEMENTWISE) and len(op.operands()) == 1:
+                self.map(op)
+            case _:
+                raise DesignError(
+                    f"%{op.out.name}",
+                    f"a {type(op).__name__} between layers has no hardware yet",
+                    "quantise and concatenate, or leave it out",
+                )
+
+    # -- streams -------------------------------------------------------------------------------
+
+    def name(self, wish: str) -> str:
+        """A stream name that is not taken."""
+        return numbered(self.stream_names, wish)
+
+    def kernel_name(self, wish: str) -> str:
+        """A kernel name that is not taken."""
+        return numbered(self.kernel_names, wish)
+
+    def give(self, value: Value, stream: Stream) -> None:
+        """Make a stream the value; copies for all who read it."""
+        users = self.users.get(value.name, [])
+        if len(users) == 1:
+            self.streams[value.name] = [stream]
+            return
+        beside = any(isinstance(u, ReverseOp) for u in users)
+        outs = []
+        for user in users:
+            room = self.whole_sequence(stream) if beside and not isinstance(user, ReverseOp) else 0
+            outs.append(replace(stream, name=self.name(f"{stream.name}_to"), depth=2 + room))
+        self.kernels.append(
+            Fork(name=self.kernel_name(f"{value.name}_fork"), x=stream, outs=tuple(outs))
+        )
+        self.streams[value.name] = outs[::-1]
+
+    def whole_sequence(self, stream: Stream) -> int:
+        """Beats of the longest sequence: what a branch beside a Reverse has to hold."""
+        return (self.max_steps or 0) * stream.beats
+
+    def beside_reverse(self, value: Value) -> bool:
+        """True when a value is concatenated with a reversed sequence, for which it has to wait."""
+        made_by = {v.name: op for op in self.graph.ops for v in op.outputs()}
+        return value.sequence and any(
+            isinstance(user, ConcatOp) and any(isinstance(made_by[x], ReverseOp) for x in user.xs)
+            for user in self.users.get(value.name, ())
+        )
+
+    def take(self, value: str, lanes: int) -> Stream:
+        """The value's stream with beats of `lanes`, through a width converter if need be."""
+        x = self.streams[value].pop()
+        if x.lanes == lanes:
+            return x
+        out = replace(x, name=self.name(f"{value}_beats"), lanes=lanes, depth=2)
+        self.kernels.append(Dwc(name=self.kernel_name(f"{value}_dwc"), x=x, out=out))
+        return out
+
+    def contiguous(self, x: Stream) -> Stream:
+        """The stream as a port shows it: beats without holes but in the last."""
+        if all(s % x.lanes == 0 for s in x.segments[:-1]):
+            return replace(x, segments=(x.features,))
+        out = replace(x, name=self.name(f"{x.name}_port"), segments=(x.features,), depth=2)
+        self.kernels.append(Dwc(name=self.kernel_name(f"{x.name}_dwc"), x=x, out=out))
+        return out
+
+    def wanted(self, value: Value) -> int:
+        """The lanes that the first reader of a value works with."""
+        reader = self.users[value.name][0]
+        if isinstance(reader, Scan | MatVec):
+            return min(self.folds[reader.out.name].simd, value.size)
+        if isinstance(reader, Output):
+            return min(value.size, 8)
+        return min(self.wanted(reader.out), value.size)
+
+    def as_vector(self, name: str) -> Value:
+        """A value as a body reads it."""
+        return replace(self.graph.scope()[name], sequence=False)
+
+    # -- kernels -------------------------------------------------------------------------------
+
+    def read_port(self, op: Input) -> None:
+        """The input shell."""
+        lanes = self.wanted(op.out)
+        out = Stream(
+            name=self.name(op.out.name),
+            type=op.out.type,
+            segments=(op.out.size,),
+            lanes=lanes,
+            streams=self.options.streams,
+        )
+        self.kernels.append(
+            AxisIn(
+                name=op.out.name,
+                out=out,
+                fixed_steps=fixed_steps(self.graph),
+                max_steps=self.max_steps,
+            )
+        )
+        self.give(op.out, out)
+
+    def scan(self, op: Scan) -> None:
+        """A recurrent layer; if only one of its steps is read, it gives only that."""
+        if len(op.xs) != 1 or len(op.outs) != 1:
+            raise DesignError(
+                f"layer {op.out.name}",
+                f"reads {len(op.xs)} sequences and gives {len(op.outs)}; hardware has one of each",
+                "return only the output sequence of the layer",
+            )
+        readers = self.users[op.out.name]
+        picks = {r.step for r in readers if isinstance(r, Select)}
+        alone = len(readers) == 1 and len(picks) == 1
+        out = readers[0].out if alone else op.out
+        if alone:
+            self.fused.add(out.name)
+        layer = Layer(
+            name=op.out.name,
+            source=op.xs[0],
+            body=op.body,
+            result=op.outs[0].body_value,
+            fold=self.folds[op.out.name],
+            emit=picks.pop() if alone else None,
+        )
+        self.engine(layer, out)
+
+    def engine(self, layer: Layer, out: Value) -> None:
+        """An engine, with the element-wise ops behind it that only it feeds."""
+        x = self.columns(layer)
+        tail, out = self.tail(out)
+        end = tail[-1].out.name if tail else layer.result
+        if tail:  # the body's own name for the value
+            tail = [rename_first(tail[0], layer.result), *tail[1:]]
+        body = replace(layer.body, ops=(*layer.body.ops, *(vector(t) for t in tail)))
+        layer = replace(layer, body=body, result=end)
+        room = self.max_steps or 0 if self.beside_reverse(out) else 1
+        stream = self.engine_stream(layer, out, x, steps=room)
+        cell = compile_cell(layer.name, body, self.folded(layer, x), end)
+        self.give(out, self.place_engine(layer, x, stream, (cell,)))
+
+    def both_directions(self, forward: Scan, backward: Scan) -> None:
+        """A bidirectional layer with one engine: its directions are two streams of it."""
+        layers = self.direction_layers(forward, backward)
+        layer, name = layers[0], forward.out.name
+        xs = tuple(self.columns(one) for one in layers)
+        x = replace(xs[0], name=self.name(f"{name}_turns"), depth=2, streams=2)
+        self.kernels.append(Interleave(name=self.kernel_name(f"{name}_turns"), xs=xs, out=x))
+        folded = self.folded(layer, x)
+        cells = alike(compile_cell(name, one.body, folded, one.result) for one in layers)
+        both = replace(forward.out, name=f"{name}_both")
+        out = self.place_engine(layer, x, self.engine_stream(layer, both, x, steps=1), cells)
+        outs = []
+        for scan in (forward, backward):
+            room = self.whole_sequence(out) if self.beside_reverse(scan.out) else 0
+            outs.append(replace(out, name=self.name(scan.out.name), depth=2 + room, streams=1))
+        self.kernels.append(
+            Separate(name=self.kernel_name(f"{name}_apart"), x=out, outs=tuple(outs))
+        )
+        for scan, stream in zip((forward, backward), outs, strict=True):
+            self.give(scan.out, stream)
+
+    def direction_layers(self, forward: Scan, backward: Scan) -> tuple[Layer, Layer]:
+        """The two directions, alike but for constants. Raises DesignError if they are not."""
+        pair = Pair(forward=forward, backward=backward)
+        folds = [self.folds[s.out.name] for s in (forward, backward)]
+        if folds[0] != folds[1]:
+            raise DesignError(
+                f'folding "{backward.out.name}"',
+                f'differs from that of "{forward.out.name}", whose engine it shares',
+                "give both directions the same folding",
+            )
+        one, other = (
+            Layer(
+                name=forward.out.name,
+                source=scan.xs[0],
+                body=body,
+                result=forward.outs[0].body_value,
+                fold=folds[0],
+            )
+            for scan, body in zip((forward, backward), unified(pair), strict=True)
+        )
+        return one, other
+
+    def folded(self, layer: Layer, x: Stream) -> Folded:
+        """What of a folding the datapaths depend on."""
+        fold, pipeline = layer.fold, self.options.pipeline
+        return Folded(pe=fold.pe, simd=fold.simd, x_blocks=x.beats, pipeline=pipeline)
+
+    def engine_stream(self, layer: Layer, out: Value, x: Stream, steps: int) -> Stream:
+        """What an engine writes: with room for `steps` steps beside what is on its way."""
+        stream = Stream(
+            name=self.name(out.name),
+            type=out.type,
+            segments=(out.size,),
+            lanes=layer.fold.pe,
+            streams=x.streams,
+        )
+        return replace(stream, depth=2 + steps * stream.beats)
+
+    def place_engine(self, layer: Layer, x: Stream, out: Stream, cells: tuple[Cell, ...]) -> Stream:
+        """The engine; returns its output."""
+        kernel = Engine(
+            name=self.kernel_name(layer.name),
+            x=x,
+            out=out,
+            pe=layer.fold.pe,
+            simd=layer.fold.simd,
+            cells=cells,
+            result=layer.result,
+            emit=layer.emit,
+            pipeline=self.options.pipeline,
+            streams=x.streams,
+        )
+        kernel = replace(kernel, out=replace(out, depth=out.depth + kernel.out_latency))
+        self.kernels.append(kernel)
+        return kernel.out
+
+    def columns(self, layer: Layer) -> Stream:
+        """The beats that a layer multiplies: up to simd columns; all of them in a shared block."""
+        features = layer.body.inputs[0].size
+        x = self.take(layer.source, min(layer.fold.simd, features))
+        return self.contiguous(x) if x.lanes == features and x.beats > 1 else x
+
+    def tail(self, value: Value) -> tuple[list[AnyOp], Value]:
+        """The chain of one-operand element-wise ops behind a value that nobody else reads."""
+        found: list[AnyOp] = []
+        while len(self.users.get(value.name, ())) == 1:
+            op = self.users[value.name][0]
+            if not isinstance(op, ELEMENTWISE) or len(op.operands()) != 1:
+                break
+            found.append(op)
+            self.fused.add(op.out.name)
+            value = op.out
+        return found, value
+
+    def map(self, op: AnyOp) -> None:
+        """Element-wise ops on a stream."""
+        x = self.streams[op.operands()[0]].pop()
+        tail, out = self.tail(op.out)
+        ops = [vector(o) for o in (op, *tail)]
+        port = self.as_vector(op.operands()[0])
+        if len(x.segments) > 1:
+            x = self.contiguous(x)
+        placed = place(ops, {port.name: (0, 0)}, self.options.pipeline)
+        path = Datapath(lanes=x.lanes, units=out.size, ports=(port,), ops=tuple(placed))
+        stream = replace(x, name=self.name(out.name), type=out.type)
+        kernel = Map(
+            name=self.kernel_name(f"{out.name}_map"),
+            x=x,
+            out=stream,
+            datapath=path,
+            result=out.name,
+        )
+        kernel = replace(kernel, out=replace(stream, depth=kernel.out_latency + 2))
+        self.kernels.append(kernel)
+        self.give(out, kernel.out)
+
+    def concat(self, op: ConcatOp) -> None:
+        """Vectors one after the other."""
+        lanes = self.wanted(op.out)
+        xs = [self.take(x, lanes) for x in op.xs]
+        segments = tuple(s for x in xs for s in x.segments)
+        out = Stream(
+            name=self.name(op.out.name),
+            type=op.out.type,
+            segments=segments,
+            lanes=lanes,
+            streams=self.options.streams,
+        )
+        self.kernels.append(
+            Concat(name=self.kernel_name(f"{op.out.name}_join"), xs=tuple(xs), out=out)
+        )
+        self.give(op.out, out)
+
+    def reverse(self, op: ReverseOp) -> None:
+        """A whole sequence, held and given back to front."""
+        assert self.max_steps is not None
+        x = self.streams[op.x].pop()
+        out = replace(x, name=self.name(op.out.name), depth=3)
+        self.kernels.append(
+            Reverse(
+                name=self.kernel_name(f"{op.out.name}_flip"), x=x, out=out, max_steps=self.max_steps
+            )
+        )
+        self.give(op.out, out)
+
+    def select(self, op: Select) -> None:
+        """One step of a sequence of which other steps are read too."""
+        x = self.streams[op.x].pop()
+        out = replace(x, name=self.name(op.out.name), depth=2)
+        self.kernels.append(
+            SelectStep(name=self.kernel_name(f"{op.out.name}_pick"), x=x, out=out, step=op.step)
+        )
+        self.give(op.out, out)
+
+
+def numbered(taken: Counter[str], wish: str) -> str:
+    """The wish, with a number behind it from the second time on."""
+    taken[wish] += 1
+    return wish if taken[wish] == 1 else f"{wish}n{taken[wish]}"
+
+
+def vector(op: AnyOp) -> AnyOp:
+    """The op as part of a step."""
+    assert not isinstance(op, Scan)
+    return replace(op, out=replace(op.out, sequence=False))
+
+
+def rename_first(op: AnyOp, name: str) -> AnyOp:
+    """The op reading another value."""
+    return replace(op, x=name)  # type: ignore[call-arg]
