@@ -29,6 +29,8 @@ SETS: dict[str, list[Parameters]] = {
         {"Lanes": 3, "Width": 1, "PortWidth": 1, "Beats": 2},
         {"Lanes": 1, "Width": 12, "PortWidth": 16, "FixedBeats": 7},
         {"Lanes": 2, "Width": 8, "MaxBeats": 9, "Beats": 3},
+        {"Lanes": 2, "Width": 3, "Beats": 3, "Streams": 3},
+        {"Streams": 16},
     ],
     "hwrnn_axis_out": [{"Lanes": 3, "Width": 1, "Signed": 0, "PortWidth": 1, "Segments": 5}],
     "hwrnn_beat_counter": [{"Lanes": 3, "Segments": 8}, {"Lanes": 8, "Segments": 3}],
@@ -36,6 +38,9 @@ SETS: dict[str, list[Parameters]] = {
     "hwrnn_credit": [{"Depth": 1}, {"Depth": 7}],
     "hwrnn_delay": [{"Width": 1, "Depth": 1, "HasReset": 1}, {"Width": 9, "Depth": 5}],
     "hwrnn_dwc": [{"XLanes": 3, "YLanes": 5, "Width": 1, "XSegments": 7, "YSegments": 7}],
+    "hwrnn_dwc_streams": [
+        {"XLanes": 3, "YLanes": 5, "XSegments": 7, "YSegments": 7, "XBeats": 3, "IdWidth": 4}
+    ],
     "hwrnn_engine_ctrl": [
         {"Groups": 5, "XBlocks": 2, "HBlocks": 3, "Units": 9, "Pe": 2, "Simd": 3, "HasState": 1},
         {"Groups": 1, "XBlocks": 1, "HBlocks": 1, "HasState": 1, "MaxPending": 9},
@@ -45,6 +50,7 @@ SETS: dict[str, list[Parameters]] = {
     "hwrnn_fifo": [{"Depth": 2}, {"Depth": 5, "Width": 1}],
     "hwrnn_fork": [{"Outputs": 1}, {"Outputs": 5}],
     "hwrnn_frame_fifo": [{"Depth": 10, "OutDepth": 3}],
+    "hwrnn_interleave": [{"Inputs": 3, "Width": 5, "Beats": 2}],
     "hwrnn_lut": [{"Lanes": 2, "XWidth": 1, "YWidth": 9}],
     "hwrnn_mac_array": [
         {"Gates": 4, "Pe": 3, "Simd": 5, "Groups": 2, "Blocks": 3, "Registers": 5},
@@ -64,7 +70,12 @@ SETS: dict[str, list[Parameters]] = {
     "hwrnn_resize": [{"Lanes": 3, "XWidth": 9, "YWidth": 4}, {"XSigned": 0, "YWidth": 12}],
     "hwrnn_reverse": [{"Beats": 3, "MaxSteps": 5, "OutDepth": 3}],
     "hwrnn_rom": [{"Depth": 1}, {"Depth": 5, "Width": 70}],
-    "hwrnn_select_step": [{"First": 1, "Beats": 3}, {"First": 0, "Beats": 3}],
+    "hwrnn_select_step": [
+        {"First": 1, "Beats": 3},
+        {"First": 0, "Beats": 3},
+        {"First": 1, "Beats": 3, "Streams": 3},
+    ],
+    "hwrnn_separate": [{"Outputs": 3}],
     "hwrnn_state_mem": [{"Groups": 1}, {"Groups": 5, "Width": 3}],
     "hwrnn_stream_checks": [{"Width": 3}],
     "hwrnn_stream_reg": [{"Width": 1}],

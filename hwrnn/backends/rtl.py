@@ -12,7 +12,8 @@ from hwrnn.backends.files import FileSet
 from hwrnn.backends.identity import version_word
 from hwrnn.backends.jinja import PACKAGE, render
 from hwrnn.backends.rtl_netlist import Module
-from hwrnn.backends.rtl_top import Top, free_name, port_bits
+from hwrnn.backends.rtl_streams import port_bits
+from hwrnn.backends.rtl_top import Top, free_name
 from hwrnn.board import Toolchain
 from hwrnn.design.design import Design, Stream, axis_width
 
@@ -62,6 +63,8 @@ class ProjectView:
     y: PortView
     max_steps: int | None
     fixed_steps: int | None
+    streams: int
+    id_bits: int
     sources: tuple[str, ...]
     memories: tuple[str, ...]
 
@@ -148,6 +151,8 @@ def project_view(
         y=port_view(design.sink.x),
         max_steps=design.source.max_steps,
         fixed_steps=design.source.fixed_steps,
+        streams=design.streams,
+        id_bits=design.source.out.id_bits,
         sources=sources,
         memories=memories,
     )

@@ -8,6 +8,22 @@ from dataclasses import dataclass, field
 from hwrnn.backends.rtl_kernels import engine_module, map_module
 from hwrnn.backends.rtl_memory import Memories
 from hwrnn.backends.rtl_netlist import Bits, Module, Numbers, Parameter, Port
+from hwrnn.backends.rtl_streams import (
+    crediting,
+    joined,
+    moving_in,
+    moving_out,
+    numbered,
+    port_bits,
+    reading,
+    reading_all,
+    same_type,
+    segments,
+    several_streams,
+    tid,
+    word,
+    writing,
+)
 from hwrnn.design.design import (
     AxisIn,
     AxisOut,
@@ -16,20 +32,17 @@ from hwrnn.design.design import (
     Dwc,
     Engine,
     Fork,
+    Interleave,
     Kernel,
     Map,
     Reverse,
     SelectStep,
+    Separate,
     Stream,
     axis_width,
     kernel_outputs,
 )
 from hwrnn.ir import Step
-
-
-def port_bits(stream: Stream) -> int:
-    """Width of TDATA: all lanes, rounded up to whole bytes."""
-    return -(-stream.lanes * axis_width(stream.type) // 8) * 8
 
 
 @dataclass(slots=True)
@@ -72,10 +85,12 @@ class Top:
             Port(direction="in", name="s_axis_tvalid"),
             Port(direction="out", name="s_axis_tready"),
             Port(direction="in", name="s_axis_tlast"),
+            *tid("in", "s_axis_tid", x),
             Port(direction="out", name="m_axis_tdata", width=port_bits(y)),
             Port(direction="out", name="m_axis_tvalid"),
             Port(direction="in", name="m_axis_tready"),
             Port(direction="out", name="m_axis_tlast"),
+            *tid("out", "m_axis_tid", y),
             Port(direction="out", name="error_o"),
             Port(direction="out", name="version_o", width=32),
             Port(direction="out", name="model_hash_o", width=64),
@@ -86,6 +101,8 @@ class Top:
         base, bits = f"s_{s.name}", s.lanes * s.type.bits
         for side in ("w", "r"):
             self.module.wire(f"{base}_{side}_data", bits)
+            if s.streams > 1:
+                self.module.wire(f"{base}_{side}_id", s.id_bits)
             self.module.wire(f"{base}_{side}_last")
             self.module.wire(f"{base}_{side}_valid")
         self.module.wire(f"{base}_r_ready")
@@ -95,12 +112,12 @@ class Top:
         self.module.add(
             "hwrnn_fifo" if depth else "hwrnn_stream_reg",
             f"u_{base}",
-            {"Width": bits + 1} | depth,
+            {"Width": s.id_bits + 1 + bits} | depth,
             {
-                "in_data_i": f"{{{base}_w_last, {base}_w_data}}",
+                "in_data_i": word(s, "w"),
                 "in_valid_i": f"{base}_w_valid",
                 "in_ready_o": ready,
-                "out_data_o": f"{{{base}_r_last, {base}_r_data}}",
+                "out_data_o": word(s, "r"),
                 "out_valid_o": f"{base}_r_valid",
                 "out_ready_i": f"{base}_r_ready",
                 "out_pop_o": pop,
@@ -114,22 +131,32 @@ class Top:
                 self.axis_in(kernel)
             case AxisOut():
                 self.axis_out(kernel)
+            case Engine() | Map():
+                self.generated(kernel)
+            case Reverse():
+                self.reverse(kernel)
+            case SelectStep():
+                self.select(kernel)
+            case _:
+                self.route(kernel)
+
+    def route(self, kernel: Dwc | Fork | Concat | Interleave | Separate) -> None:
+        """A kernel that passes on all that it takes, in order."""
+        match kernel:
             case Dwc():
                 self.dwc(kernel)
             case Fork():
                 self.fork(kernel)
             case Concat():
                 self.concat(kernel)
-            case Reverse():
-                self.reverse(kernel)
-            case SelectStep():
-                self.select(kernel)
-            case Engine() | Map():
-                self.generated(kernel)
+            case Interleave():
+                self.interleave(kernel)
+            case Separate():
+                self.separate(kernel)
 
     def axis_in(self, k: AxisIn) -> None:
         """The input shell, with a buffer of whole sequences if there is a greatest length."""
-        whole = buffered(k)
+        whole, several = buffered(k), k.out.streams > 1
         bits, base = k.out.lanes * k.out.type.bits, f"s_{k.out.name}"
         to = f"{base}_f" if whole else f"{base}_w"
         if whole:
@@ -147,13 +174,14 @@ class Top:
                 "Beats": k.out.beats,
                 "FixedBeats": (k.fixed_steps or 0) * k.out.beats,
                 "MaxBeats": 0 if k.fixed_steps else (k.max_steps or 0) * k.out.beats,
+                **several_streams(k.out),
             },
             {
-                "s_axis_tdata": "s_axis_tdata",
+                "s_axis_tdata": "{s_axis_tid, s_axis_tdata}" if several else "s_axis_tdata",
                 "s_axis_tvalid": "s_axis_tvalid",
                 "s_axis_tready": "s_axis_tready",
                 "s_axis_tlast": "s_axis_tlast",
-                "out_data_o": f"{to}_data",
+                "out_data_o": numbered(k.out, "w") if several else f"{to}_data",
                 "out_last_o": f"{to}_last",
                 "out_valid_o": f"{to}_valid",
                 "out_drop_o": drop,
@@ -190,6 +218,8 @@ class Top:
 
     def axis_out(self, k: AxisOut) -> None:
         """The output shell."""
+        if k.x.streams > 1:
+            self.module.assigns.append(("m_axis_tid", f"s_{k.x.name}_r_id"))
         self.module.add(
             "hwrnn_axis_out",
             f"u_{k.name}_out",
@@ -201,7 +231,7 @@ class Top:
                 **segments("", k.x),
             },
             {
-                **reading("in", k.x),
+                **reading("in", k.x, with_id=False),
                 "m_axis_tdata": "m_axis_tdata",
                 "m_axis_tvalid": "m_axis_tvalid",
                 "m_axis_tready": "m_axis_tready",
@@ -221,13 +251,17 @@ class Top:
                 (f"{y}_w_valid", f"{x}_r_valid"),
                 (f"{x}_r_ready", f"{y}_w_ready"),
             ]
+            self.same_id(k.x, k.out)
             return
         same_type(k.name, k.x, k.out)
+        several = k.x.streams > 1
+        beats = {"IdWidth": k.x.id_bits, "XBeats": k.x.beats} if several else {}
         self.module.add(
-            "hwrnn_dwc",
+            "hwrnn_dwc_streams" if several else "hwrnn_dwc",
             name,
             {
                 "Width": k.x.type.bits,
+                **beats,
                 "XLanes": k.x.lanes,
                 **segments("X", k.x),
                 "YLanes": k.out.lanes,
@@ -240,15 +274,25 @@ class Top:
         """Data of one stream as the bits of another's type."""
         return self.module.resized(signal, f"w_{x.name}", x.lanes, x.type, out.type)
 
-    def fork(self, k: Fork) -> None:
-        """Copies."""
-        x = f"s_{k.x.name}"
+    def same_id(self, x: Stream, out: Stream) -> None:
+        """The stream's number goes along, if there are several."""
+        if out.streams > 1:
+            self.module.assigns.append((f"s_{out.name}_w_id", f"s_{x.name}_r_id"))
+
+    def copies(self, k: Fork | Separate) -> None:
+        """The payload of the input at all outputs."""
         for out in k.outs:
             same_type(k.name, k.x, out)
             self.module.assigns += [
-                (f"s_{out.name}_w_data", f"{x}_r_data"),
-                (f"s_{out.name}_w_last", f"{x}_r_last"),
+                (f"s_{out.name}_w_data", f"s_{k.x.name}_r_data"),
+                (f"s_{out.name}_w_last", f"s_{k.x.name}_r_last"),
             ]
+            self.same_id(k.x, out)
+
+    def fork(self, k: Fork) -> None:
+        """Copies."""
+        x = f"s_{k.x.name}"
+        self.copies(k)
         self.module.add(
             "hwrnn_fork",
             f"u_{k.name}",
@@ -265,21 +309,48 @@ class Top:
     def concat(self, k: Concat) -> None:
         """Vectors one after the other."""
         data = [self.cast(x, k.out, f"s_{x.name}_r_data") for x in k.xs]
+        words = [numbered(x, "r", d) for x, d in zip(k.xs, data, strict=True)]
         self.module.add(
             "hwrnn_concat",
             f"u_{k.name}",
             {
                 "Inputs": len(k.xs),
-                "Width": k.out.lanes * k.out.type.bits,
+                "Width": k.out.id_bits + k.out.lanes * k.out.type.bits,
                 "Beats": Numbers(values=tuple(x.beats for x in k.xs)),
             },
+            {"in_data_i": joined(words), **reading_all(k.xs), **moving_out(k.out)},
+        )
+
+    def interleave(self, k: Interleave) -> None:
+        """A vector of each input in turn."""
+        data = [self.cast(x, k.out, f"s_{x.name}_r_data") for x in k.xs]
+        self.module.add(
+            "hwrnn_interleave",
+            f"u_{k.name}",
             {
-                "in_data_i": joined(data),
-                "in_last_i": joined([f"s_{x.name}_r_last" for x in k.xs]),
-                "in_valid_i": joined([f"s_{x.name}_r_valid" for x in k.xs]),
-                "in_ready_o": joined([f"s_{x.name}_r_ready" for x in k.xs]),
-                **writing("out", k.out),
+                "Inputs": len(k.xs),
+                "Width": k.out.lanes * k.out.type.bits,
+                "Beats": k.out.beats,
             },
+            {"in_data_i": joined(data), **reading_all(k.xs), **writing("out", k.out)},
+        )
+
+    def separate(self, k: Separate) -> None:
+        """Each stream to its own output."""
+        x = f"s_{k.x.name}"
+        self.copies(k)
+        self.module.add(
+            "hwrnn_separate",
+            f"u_{k.name}",
+            {"Outputs": len(k.outs)},
+            {
+                "in_id_i": f"{x}_r_id",
+                "in_valid_i": f"{x}_r_valid",
+                "in_ready_o": f"{x}_r_ready",
+                "out_valid_o": joined([f"s_{o.name}_w_valid" for o in k.outs]),
+                "out_ready_i": joined([f"s_{o.name}_w_ready" for o in k.outs]),
+            },
+            clocked=False,
         )
 
     def reverse(self, k: Reverse) -> None:
@@ -304,11 +375,12 @@ class Top:
             "hwrnn_select_step",
             f"u_{k.name}",
             {
-                "Width": k.x.lanes * k.x.type.bits,
+                "Width": k.x.id_bits + k.x.lanes * k.x.type.bits,
                 "Beats": k.x.beats,
                 "First": k.step is Step.FIRST,
+                **several_streams(k.x),
             },
-            reading("in", k.x) | writing("out", k.out),
+            moving_in(k.x) | moving_out(k.out),
         )
 
     def generated(self, k: Engine | Map) -> None:
@@ -330,49 +402,3 @@ def buffered(kernel: Kernel) -> bool:
 def free_name(wish: str, taken: frozenset[str]) -> str:
     """A module name that no library module has."""
     return f"{wish}_top" if wish in taken else wish
-
-
-def reading(port: str, s: Stream) -> dict[str, str | Bits]:
-    """Connections of a port that reads a stream."""
-    return {
-        f"{port}_data_i": f"s_{s.name}_r_data",
-        f"{port}_last_i": f"s_{s.name}_r_last",
-        f"{port}_valid_i": f"s_{s.name}_r_valid",
-        f"{port}_ready_o": f"s_{s.name}_r_ready",
-    }
-
-
-def writing(port: str, s: Stream) -> dict[str, str | Bits]:
-    """Connections of a port that writes a stream."""
-    return {
-        f"{port}_data_o": f"s_{s.name}_w_data",
-        f"{port}_last_o": f"s_{s.name}_w_last",
-        f"{port}_valid_o": f"s_{s.name}_w_valid",
-        f"{port}_ready_i": f"s_{s.name}_w_ready",
-    }
-
-
-def crediting(port: str, s: Stream) -> dict[str, str | Bits]:
-    """Connections of a port that writes a stream and counts credits."""
-    connections = writing(port, s)
-    del connections[f"{port}_ready_i"]
-    return connections | {f"{port}_pop_i": f"s_{s.name}_pop"}
-
-
-def segments(prefix: str, s: Stream) -> dict[str, Parameter]:
-    """Parameters that describe the beats of a vector."""
-    return {
-        f"{prefix}SegmentCount": len(s.segments),
-        f"{prefix}Segments": Numbers(values=s.segments),
-    }
-
-
-def joined(signals: list[str]) -> str:
-    """Signals side by side, the first in the low bits."""
-    return f"{{{', '.join(reversed(signals))}}}"
-
-
-def same_type(name: str, x: Stream, out: Stream) -> None:
-    """A kernel that moves beats does not change their width."""
-    if x.type.bits != out.type.bits:
-        raise ValueError(f"{name}: {x.type} in, {out.type} out")

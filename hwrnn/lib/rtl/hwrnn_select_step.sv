@@ -2,12 +2,15 @@
 // Keeps one step of each sequence. First: passes the first step on, combinationally, and swallows
 // the rest. Else it stores each step over the one before; when the beat with last has come at t,
 // it gives the stored step from t + 1, a beat a cycle, and takes nothing meanwhile.
+// Streams: with more than one, the stream's number is in the highest bits of the data; the first
+// step is that of each stream's sequence.
 `default_nettype none
 
 module hwrnn_select_step #(
   parameter int unsigned Width = 8,
   parameter int unsigned Beats = 1,
-  parameter bit First = 1'b0
+  parameter bit First = 1'b0,
+  parameter int unsigned Streams = 1
 ) (
   input  wire logic             clk_i,
   input  wire logic             rst_i,
@@ -33,18 +36,33 @@ module hwrnn_select_step #(
   assign take      = in_valid_i && in_ready_o;
 
   if (First) begin : g_first
-    logic pass_q, pass_d;
+    localparam int unsigned IdWidth = (Streams > 1) ? $clog2(Streams) : 1;
 
-    assign in_ready_o  = !pass_q || out_ready_i;
+    logic [Streams-1:0] pass_q, pass_d;
+    logic [IdWidth-1:0] id;
+    logic pass;
+
+    if (Streams > 1) begin : g_streams
+      assign id = in_data_i[Width-1-:IdWidth];
+    end else begin : g_one_stream
+      assign id = '0;
+    end
+
+    assign pass        = pass_q[id];
+    assign in_ready_o  = !pass || out_ready_i;
     assign out_data_o  = in_data_i;
-    assign out_valid_o = pass_q && in_valid_i;
+    assign out_valid_o = pass && in_valid_i;
     assign out_last_o  = last_beat;
-    assign pass_d      = take ? ((pass_q && !last_beat) || in_last_i) : pass_q;
+
+    always_comb begin
+      pass_d = pass_q;
+      if (take) pass_d[id] = (pass && !last_beat) || in_last_i;
+    end
 
     always_ff @(posedge clk_i) begin
       if (rst_i) begin
         beat_q <= '0;
-        pass_q <= 1'b1;
+        pass_q <= '1;
       end else begin
         if (take) beat_q <= next_beat;
         pass_q <= pass_d;
