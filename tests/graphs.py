@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import exp, tanh
 
@@ -13,6 +13,7 @@ from hwrnn.ir import (
     Add,
     AnyOp,
     Body,
+    Concat,
     Graph,
     Input,
     IntMatrix,
@@ -24,6 +25,7 @@ from hwrnn.ir import (
     OutputGrid,
     Quantiser,
     Requant,
+    Reverse,
     Scan,
     ScanOutput,
     Select,
@@ -108,6 +110,21 @@ class GraphMaker:
         outs = (ScanOutput(out=out, body_value=h_next.name),)
         self.ops.append(Scan(xs=(self.at.name,), body=body, outs=outs))
         self.at = out
+        return self
+
+    def bidirectional(self, units: int, name: str = "lstm") -> GraphMaker:
+        """Two LSTM layers, one of which runs on the reversed sequence, and both side by side."""
+        x = self.at
+        forward = self.lstm(units, f"{name}_fw").at
+        back = replace(x, name=f"{name}_x_back")
+        self.ops.append(Reverse(out=back, x=x.name))
+        self.at = back
+        backward = self.lstm(units, f"{name}_bw").at
+        turned = replace(backward, name=f"{name}_turned")
+        self.ops.append(Reverse(out=turned, x=backward.name))
+        both = Value(name=name, type=SIGNED, size=2 * units, sequence=True)
+        self.ops.append(Concat(out=both, xs=(forward.name, turned.name)))
+        self.at = both
         return self
 
     def select(self, step: Step = Step.LAST) -> GraphMaker:

@@ -73,8 +73,11 @@ def in_groups(graph: Graph, options: Options) -> Iterator[tuple[AnyOp, ...]]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
-    """What an engine computes: a body on the steps of `source`; `result` is the body's value."""
+    """What the engine of `op` computes: a body on the steps of `source`; `result` names the value
+    of the body that goes out.
+    """
 
+    op: AnyOp
     name: str
     source: str
     body: Body
@@ -92,7 +95,7 @@ class Builder:
     max_steps: int | None
     options: Options
     kernels: list[Kernel] = field(default_factory=list)
-    streams: dict[str, list[Stream]] = field(default_factory=dict)
+    streams: dict[tuple[str, str], list[Stream]] = field(default_factory=dict)
     users: dict[str, list[AnyOp]] = field(default_factory=dict)
     fused: set[str] = field(default_factory=set)
     kernel_names: Counter[str] = field(default_factory=Counter)
@@ -124,7 +127,7 @@ class Builder:
                 name = op.out.name
                 fold = self.folds[name]
                 self.engine(
-                    Layer(name=name, source=op.x, body=body, result=name, fold=fold), op.out
+                    Layer(op=op, name=name, source=op.x, body=body, result=name, fold=fold), op.out
                 )
             case ConcatOp():
                 self.concat(op)
@@ -133,10 +136,10 @@ class Builder:
             case Select():
                 self.select(op)
             case Flatten():
-                x = self.take(op.x, self.wanted(op.out))
+                x = self.take(op.x, op, self.wanted(op.out))
                 self.give(op.out, replace(x, segments=x.segments * op.steps))
             case Output():
-                x = self.contiguous(self.streams[op.x].pop())
+                x = self.contiguous(self.read(op.x, op))
                 self.kernels.append(AxisOut(name=op.out.name, x=x))
             case _ if isinstance(op, ELEMENTWISE) and len(op.operands()) == 1:
                 self.map(op)
@@ -161,7 +164,7 @@ class Builder:
         """Make a stream the value; copies for all who read it."""
         users = self.users.get(value.name, [])
         if len(users) == 1:
-            self.streams[value.name] = [stream]
+            self.streams[value.name, users[0].out.name] = [stream]
             return
         beside = any(isinstance(u, ReverseOp) for u in users)
         outs = []
@@ -171,7 +174,12 @@ class Builder:
         self.kernels.append(
             Fork(name=self.kernel_name(f"{value.name}_fork"), x=stream, outs=tuple(outs))
         )
-        self.streams[value.name] = outs[::-1]
+        for user, out in zip(users, outs, strict=True):
+            self.streams.setdefault((value.name, user.out.name), []).append(out)
+
+    def read(self, value: str, user: AnyOp) -> Stream:
+        """The stream of a value that is meant for `user`."""
+        return self.streams[value, user.out.name].pop()
 
     def whole_sequence(self, stream: Stream) -> int:
         """Beats of the longest sequence: what a branch beside a Reverse has to hold."""
@@ -185,9 +193,9 @@ class Builder:
             for user in self.users.get(value.name, ())
         )
 
-    def take(self, value: str, lanes: int) -> Stream:
+    def take(self, value: str, user: AnyOp, lanes: int) -> Stream:
         """The value's stream with beats of `lanes`, through a width converter if need be."""
-        x = self.streams[value].pop()
+        x = self.read(value, user)
         if x.lanes == lanes:
             return x
         out = replace(x, name=self.name(f"{value}_beats"), lanes=lanes, depth=2)
@@ -252,6 +260,7 @@ class Builder:
         if alone:
             self.fused.add(out.name)
         layer = Layer(
+            op=op,
             name=op.out.name,
             source=op.xs[0],
             body=op.body,
@@ -308,6 +317,7 @@ class Builder:
             )
         one, other = (
             Layer(
+                op=scan,
                 name=forward.out.name,
                 source=scan.xs[0],
                 body=body,
@@ -355,7 +365,7 @@ class Builder:
     def columns(self, layer: Layer) -> Stream:
         """The beats that a layer multiplies: up to simd columns; all of them in a shared block."""
         features = layer.body.inputs[0].size
-        x = self.take(layer.source, min(layer.fold.simd, features))
+        x = self.take(layer.source, layer.op, min(layer.fold.simd, features))
         return self.contiguous(x) if x.lanes == features and x.beats > 1 else x
 
     def tail(self, value: Value) -> tuple[list[AnyOp], Value]:
@@ -372,7 +382,7 @@ class Builder:
 
     def map(self, op: AnyOp) -> None:
         """Element-wise ops on a stream."""
-        x = self.streams[op.operands()[0]].pop()
+        x = self.read(op.operands()[0], op)
         tail, out = self.tail(op.out)
         ops = [vector(o) for o in (op, *tail)]
         port = self.as_vector(op.operands()[0])
@@ -395,7 +405,7 @@ class Builder:
     def concat(self, op: ConcatOp) -> None:
         """Vectors one after the other."""
         lanes = self.wanted(op.out)
-        xs = [self.take(x, lanes) for x in op.xs]
+        xs = [self.take(x, op, lanes) for x in op.xs]
         segments = tuple(s for x in xs for s in x.segments)
         out = Stream(
             name=self.name(op.out.name),
@@ -412,7 +422,7 @@ class Builder:
     def reverse(self, op: ReverseOp) -> None:
         """A whole sequence, held and given back to front."""
         assert self.max_steps is not None
-        x = self.streams[op.x].pop()
+        x = self.read(op.x, op)
         out = replace(x, name=self.name(op.out.name), depth=3)
         self.kernels.append(
             Reverse(
@@ -423,7 +433,7 @@ class Builder:
 
     def select(self, op: Select) -> None:
         """One step of a sequence of which other steps are read too."""
-        x = self.streams[op.x].pop()
+        x = self.read(op.x, op)
         out = replace(x, name=self.name(op.out.name), depth=2)
         self.kernels.append(
             SelectStep(name=self.kernel_name(f"{op.out.name}_pick"), x=x, out=out, step=op.step)

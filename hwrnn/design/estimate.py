@@ -144,8 +144,8 @@ def cycles_per_step(design: Design) -> float:
     source: AxisIn = design.source
     steps = source.fixed_steps or design.max_steps or 2 * WARM_STEPS
     run = schedule(design, [steps] * design.streams)
-    each = design.streams
-    return max(steady(starts[::each]) for starts in run.engine_steps.values())
+    streams = {e.name: e.streams for e in design.engines}
+    return max(steady(starts[:: streams[name]]) for name, starts in run.engine_steps.items())
 
 
 def steady(starts: list[int]) -> float:
