@@ -226,9 +226,9 @@ FAULTS = {
     '  hint: did you mean "matvec"? known: input, const, matvec, add, sub, mul, requant, lut, '
     "concat, slice, select, flatten, reverse, output, scan",
     "graph a {%y: 0..1 x 2 = matvec %x}": 'line 1, column 32: MatVec needs a field "weights"\n'
-    "  hint: its fields: weights",
+    "  hint: its fields: weights, declared",
     "graph a {%y: 0..1 x 2 = matvec %x {weight = 3}}": "line 1, column 36: MatVec has no field "
-    '"weight"\n  hint: did you mean "weights"? known: weights',
+    '"weight"\n  hint: did you mean "weights"? known: weights, declared',
     "graph a {%y: 0..1 x 2 = matvec %x {weights = [[1, 2], [3]]}}": "line 1, column 46: the rows "
     "of a matrix have [1, 2] entries\n  hint: a matrix is [[1, 2], [3, 4]]",
     "graph a {%y: 0..1 x 2 = matvec %x {weights = [[9e3]]}}": "line 1, column 48: expected a "

@@ -34,6 +34,7 @@ from hwrnn.ir import (
     Sub,
     Value,
 )
+from hwrnn.ir.types import side_by_side
 
 ELEMENTWISE = (Add, Sub, Mul, Requant, Lut)
 
@@ -124,7 +125,7 @@ def merged(out: Value, a: Product, b: Product) -> Product:
     """The sum of two sums of products."""
     terms = dict(a.terms)
     for x, weights in b.terms.items():
-        terms[x] = IntMatrix(terms[x].array + weights.array) if x in terms else weights
+        terms[x] = terms[x] + weights if x in terms else weights
     return Product(out=out, terms=terms)
 
 
@@ -159,7 +160,7 @@ def gate(made: Product, x: Value, vectors: Sequence[Vector]) -> Gate:
         low, high = low + reach.lo, high + reach.hi
     value = Value(name=made.out.name, type=IntType(low, high), size=made.out.size)
     level = max((v.level for v in vectors if v.value.name in made.terms), default=0)
-    return Gate(value=value, weights=IntMatrix(np.hstack([c.array for c in columns])), level=level)
+    return Gate(value=value, weights=side_by_side(columns), level=level)
 
 
 def zeros(rows: int, columns: int) -> IntMatrix:

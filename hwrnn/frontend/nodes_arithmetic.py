@@ -54,7 +54,7 @@ def product(w: Walker, node: NodeProto, *, transposed: bool) -> None:
     out = w.value(node, matrix.range_of_product(x.value.type), rows.shape[0], x.value.sequence)
     s_w = rationals(scale[:, 0])
     real = Real(out, x.axes, combined(s_w, x.scale, out.size, times=True))
-    w.emit(node, real, MatVec(out=out, x=x.value.name, weights=matrix))
+    w.emit(node, real, MatVec(out=out, x=x.value.name, weights=matrix, declared=weights.type))
 
 
 def aligned(w: Walker, node: NodeProto, x: Real) -> Real:
@@ -136,7 +136,7 @@ def constant(w: Walker, node: NodeProto, c: QuantConst, like: Real) -> Real:
     t = IntType(min(q), max(q))
     name = w.namer.fresh(tensor_wish(node.output[0], node.op_type) + "_const")
     out = Value(name=name, type=t, size=size, sequence=like.value.sequence)
-    w.ops.append(Const(out=out, values=q))
+    w.ops.append(Const(out=out, values=q, declared=c.type))
     return Real(out, like.axes, rationals(np.broadcast_to(c.scale, c.q.shape)))
 
 

@@ -69,9 +69,13 @@ class Input(Op):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Const(Op):
-    """A vector of integers that never changes."""
+    """A vector of integers that never changes.
+
+    `declared`: the range of the quantiser from which they come.
+    """
 
     values: tuple[int, ...]
+    declared: IntType | None = None
 
     def operands(self) -> tuple[str, ...]:
         return ()
@@ -80,14 +84,21 @@ class Const(Op):
         need(self, len(self.values) == self.out.size, "as many values as elements")
         for v in self.values:
             need(self, self.out.type.lo <= v <= self.out.type.hi, f"{v} is out of {self.out.type}")
+            if self.declared is not None:
+                need(self, self.declared.clamp(v) == v, f"{v} is out of {self.declared}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MatVec(Op):
-    """Exact product, row by row: y[r] = sum_k w[r][k] * x[k]. Never rounds, never wraps."""
+    """Exact product, row by row: y[r] = sum_k w[r][k] * x[k]. Never rounds, never wraps.
+
+    `declared`: the range of the weights' quantiser, which training may use; only hardware whose
+    weights are writable has to hold all of it.
+    """
 
     x: str
     weights: IntMatrix
+    declared: IntType | None = None
 
     def operands(self) -> tuple[str, ...]:
         return (self.x,)
@@ -97,6 +108,9 @@ class MatVec(Op):
         need(self, self.weights.columns == x.size, f"{self.weights.columns} columns, x {x.size}")
         need(self, self.weights.rows == self.out.size, f"{self.weights.rows} rows")
         same_rate(self, scope)
+        known = self.weights.type
+        if self.declared is not None and not self.declared.covers(known):
+            fail(self, f"its weights {known} are beyond what it declares, {self.declared}")
         reach = self.weights.range_of_product(x.type)
         if not self.out.type.covers(reach):
             fail(

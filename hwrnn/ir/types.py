@@ -87,17 +87,26 @@ class Value:
 
 
 class IntMatrix:
-    """An immutable matrix of integers, rows x columns, compared and hashed by its contents."""
+    """An immutable matrix of integers, rows x columns, compared and hashed by its contents.
 
-    __slots__ = ("_hash", "array")
+    `reach`: the range that its entries may take when they are written at run time; every range
+    that follows from the matrix then follows from it. None: they stay as they are.
+    """
 
-    def __init__(self, rows: Sequence[Sequence[int]] | NDArray[np.int64]) -> None:
+    __slots__ = ("_hash", "array", "reach")
+
+    def __init__(
+        self, rows: Sequence[Sequence[int]] | NDArray[np.int64], reach: IntType | None = None
+    ) -> None:
         array = np.array(rows, dtype=np.int64)
         if array.ndim != 2:
             raise ValueError(f"a matrix has two dimensions, this has {array.ndim}")
         array.setflags(write=False)
         self.array: NDArray[np.int64] = array
-        self._hash = hash((array.shape, array.tobytes()))
+        self.reach = reach
+        if reach is not None and not reach.covers(self.actual):
+            raise ValueError(f"entries {self.actual} are beyond the reach {reach}")
+        self._hash = hash((array.shape, array.tobytes(), reach))
 
     @property
     def rows(self) -> int:
@@ -111,13 +120,21 @@ class IntMatrix:
 
     @property
     def type(self) -> IntType:
-        """The range of the entries."""
+        """The range of the entries, or what they may take."""
+        return self.actual if self.reach is None else self.reach
+
+    @property
+    def actual(self) -> IntType:
+        """The range of the entries as they are."""
         if not self.array.size:
             return IntType(0, 0)
         return IntType(int(self.array.min()), int(self.array.max()))
 
     def range_of_product(self, x: IntType) -> IntType:
         """The range of W @ v over every v with entries in x: what these weights can reach."""
+        if self.reach is not None:
+            corners = [w * v for w in (self.reach.lo, self.reach.hi) for v in (x.lo, x.hi)]
+            return IntType(self.columns * min(corners), self.columns * max(corners))
         reach = max(-self.type.lo, self.type.hi, 1) * max(-x.lo, x.hi, 1) * self.columns
         array = self.array.astype(object) if reach >= 2**63 else self.array
         ends = np.stack([array * x.lo, array * x.hi])
@@ -125,10 +142,28 @@ class IntMatrix:
         return IntType(int(low.min()), int(high.max()))
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, IntMatrix) and np.array_equal(self.array, other.array)
+        if not isinstance(other, IntMatrix) or self.reach != other.reach:
+            return False
+        return np.array_equal(self.array, other.array)
+
+    def __add__(self, other: IntMatrix) -> IntMatrix:
+        """Entry by entry."""
+        reach = None
+        if self.reach is not None or other.reach is not None:
+            reach = IntType(self.type.lo + other.type.lo, self.type.hi + other.type.hi)
+        return IntMatrix(self.array + other.array, reach)
 
     def __hash__(self) -> int:
         return self._hash
 
     def __repr__(self) -> str:
         return f"IntMatrix({self.rows} x {self.columns}, {self.type})"
+
+
+def side_by_side(parts: Sequence[IntMatrix]) -> IntMatrix:
+    """Matrices of as many rows as one: the columns of the first, then those of the next."""
+    reach = None
+    if any(p.reach is not None for p in parts):
+        types = [p.type for p in parts]
+        reach = IntType(min(t.lo for t in types), max(t.hi for t in types))
+    return IntMatrix(np.hstack([p.array for p in parts]), reach)

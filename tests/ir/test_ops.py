@@ -47,8 +47,13 @@ class TestConst(OpContract):
 
 
 class TestMatVec(OpContract):
-    op = "%y: -74..76 x 2 seq = matvec %x {weights = [[1, -2, 3], [-4, 5, 0]]}"
+    op = "%y: -74..76 x 2 seq = matvec %x {weights = [[1, -2, 3], [-4, 5, 0]], declared = -7..7}"
     mutants = (
+        Mutant(
+            "-7..7",
+            "-3..7",
+            "%y (MatVec): its weights -4..5 are beyond what it declares, -3..7",
+        ),
         Mutant("x 2", "x 3", "%y (MatVec): 2 rows"),
         Mutant("3], [-4, 5, 0]", "3, 0], [-4, 5, 0, 0]", "%y (MatVec): 4 columns, x 3"),
         Mutant(" seq", "", "%y (MatVec): %x and %y differ in rate"),
