@@ -47,7 +47,8 @@ def simulate_rtl(
     stalls: Stalls | None = None,
     driver: Literal["harness", "cocotb"] = "harness",
 ) -> RtlResult:
-    """Run sequences, each (steps, features) of integers, back to back through the hardware.
+    """Run sequences, each (steps, features) of integers, back to back through the hardware; with
+    several streams sequence k on stream k modulo `streams`, a step of each in turn.
 
     Without `stalls` a beat is offered, and one taken, in every cycle. `trace` names a VCD file.
     Raises ToolError if a tool is missing or fails, if the hardware stops moving, and if beats come
@@ -60,6 +61,7 @@ def simulate_rtl(
         sequences=len(sequences),
         patience=patience(design, max((len(s) for s in sequences), default=0)),
         stalls=stalls or Stalls(),
+        id_octets=x.id_octets,
     )
     variant = Variant(
         driver=Driver(driver),

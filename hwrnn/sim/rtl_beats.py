@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Between arrays of integers and the bytes of AXI4-Stream beats."""
+"""Between arrays of integers and the bytes of AXI4-Stream beats, on one stream or on several.
+
+A beat is a row of bytes: TDATA, the stream's number (TID, little-endian; no bytes if there is only
+one stream), and a byte with TLAST.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from hwrnn.design.design import Stream, axis_width
+from hwrnn.design.order import port_order
+from hwrnn.design.stream import Stream, axis_width, ceil_div
 from hwrnn.errors import ToolError
 
 Ints = NDArray[np.int64]
@@ -19,12 +24,15 @@ Bytes = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortShape:
-    """How a step travels: `features` elements of `bits` bits, `lanes` in a beat."""
+    """How a step travels: `features` elements of `bits` bits, `lanes` in a beat; on which of
+    `streams` streams, its TID says.
+    """
 
     features: int
     lanes: int
     bits: int
     signed: bool
+    streams: int = 1
 
     @staticmethod
     def of(stream: Stream) -> PortShape:
@@ -34,35 +42,57 @@ class PortShape:
             lanes=stream.lanes,
             bits=axis_width(stream.type),
             signed=stream.type.signed,
+            streams=stream.streams,
         )
 
     @property
     def beats(self) -> int:
         """Beats of a step."""
-        return -(-self.features // self.lanes)
+        return ceil_div(self.features, self.lanes)
 
     @property
     def octets(self) -> int:
         """Bytes of TDATA."""
-        return -(-self.lanes * self.bits // 8)
+        return ceil_div(self.lanes * self.bits, 8)
+
+    @property
+    def id_octets(self) -> int:
+        """Bytes that hold TID in a row."""
+        return ceil_div((self.streams - 1).bit_length(), 8)
+
+    @property
+    def row_octets(self) -> int:
+        """Bytes of a beat as a row."""
+        return self.octets + self.id_octets + 1
 
 
 def to_beats(port: PortShape, sequences: Sequence[Ints]) -> Bytes:
-    """A row for each beat: TDATA, then a byte with TLAST. Sequences are (steps, features)."""
-    parts = [_sequence_beats(port, s) for s in sequences]
-    return np.concatenate(parts) if parts else np.zeros((0, port.octets + 1), dtype=np.uint8)
+    """A row for each beat, in the order of `port_order`. Sequences are (steps, features)."""
+    rows = np.zeros((sum(map(len, sequences)) * port.beats, port.row_octets), dtype=np.uint8)
+    if not len(rows):
+        return rows
+    ends = np.cumsum([len(s) * port.beats for s in sequences])
+    streams = np.arange(len(sequences)) % port.streams
+    rows[:, : port.octets] = _pack(_lanes(port, np.concatenate(sequences)), port)
+    tids = np.repeat(streams, np.diff(ends, prepend=0)).astype("<i8")
+    rows[:, port.octets : -1] = tids.view(np.uint8).reshape(-1, 8)[:, : port.id_octets]
+    rows[ends - 1, -1] = 1
+    return rows[_port_rows(port, [len(s) for s in sequences])] if port.streams > 1 else rows
 
 
-def _sequence_beats(port: PortShape, sequence: Ints) -> Bytes:
-    steps = len(sequence)
-    padded = np.zeros((steps, port.beats * port.lanes), dtype=np.int64)
-    padded[:, : port.features] = sequence
-    lanes = padded.reshape(steps * port.beats, port.lanes)
-    rows = np.zeros((len(lanes), port.octets + 1), dtype=np.uint8)
-    rows[:, :-1] = _pack(lanes, port)
-    if len(rows):
-        rows[-1, -1] = 1
-    return rows
+def _lanes(port: PortShape, steps: Ints) -> Ints:
+    padded = np.zeros((len(steps), port.beats * port.lanes), dtype=np.int64)
+    padded[:, : port.features] = steps
+    return padded.reshape(-1, port.lanes)
+
+
+def _port_rows(port: PortShape, lengths: Sequence[int]) -> Ints:
+    """Which beats of the sequences, one behind the other, pass the port in turn."""
+    starts = np.cumsum([0, *lengths])
+    steps = [starts[tag.sequence] + tag.step for tag in port_order(lengths, port.streams)]
+    return np.asarray(
+        (np.array(steps)[:, None] * port.beats + np.arange(port.beats)).ravel(), dtype=np.int64
+    )
 
 
 def _pack(lanes: Ints, port: PortShape) -> Bytes:
@@ -80,15 +110,45 @@ def _pack(lanes: Ints, port: PortShape) -> Bytes:
 
 
 def from_beats(port: PortShape, rows: Bytes) -> list[Ints]:
-    """The sequences in the beats that came out, each (steps, features).
+    """The sequences in the beats that came out, each (steps, features), in the order of
+    `to_beats`.
 
-    Raises ToolError for a TLAST inside a step, for beats after the last TLAST, and for a lane
-    that carries no element but is not zero.
+    Raises ToolError for beats that `by_stream` refuses, and if the streams' shares of sequences
+    are not those of `to_beats`.
     """
+    found = by_stream(port, rows)
+    count = sum(map(len, found))
+    for k, made in enumerate(found):
+        share = len(range(k, count, port.streams))
+        if len(made) != share:
+            raise ToolError("rtl", f"stream {k} gave {len(made)} of {count} sequences, not {share}")
+    return [found[k % port.streams][k // port.streams] for k in range(count)]
+
+
+def by_stream(port: PortShape, rows: Bytes) -> list[list[Ints]]:
+    """The sequences of each stream, each (steps, features).
+
+    Raises ToolError for a TID that no stream has or that changes in mid-step, for a TLAST inside a
+    step, for beats after the last TLAST, and for a lane that carries no element but is not zero.
+    """
+    octets = np.zeros((len(rows), 8), dtype=np.uint8)
+    octets[:, : port.id_octets] = rows[:, port.octets : -1]
+    tids = octets.view("<i8").ravel()
+    if len(tids) and tids.max() >= port.streams:
+        raise ToolError("rtl", f"TID {tids.max()} came out of {port.streams} streams")
+    if port.streams > 1:
+        whole = tids[: len(tids) // port.beats * port.beats].reshape(-1, port.beats)
+        if (whole != whole[:, :1]).any():
+            raise ToolError("rtl", "TID changes inside a step of the output")
+    return [_sequences(port, rows[tids == k]) for k in range(port.streams)]
+
+
+def _sequences(port: PortShape, rows: Bytes) -> list[Ints]:
+    """Those of one stream."""
     ends = np.flatnonzero(rows[:, -1]) + 1
     if len(rows) and (not len(ends) or ends[-1] != len(rows)):
         raise ToolError("rtl", "the output ends inside a sequence")
-    lanes = _unpack(rows[:, :-1], port)
+    lanes = _unpack(rows[:, : port.octets], port)
     found = []
     for start, end in pairwise([0, *ends]):
         if (end - start) % port.beats:

@@ -25,17 +25,29 @@ Times = NDArray[np.uint64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stalls:
-    """How often the source waits a cycle before a beat, and the sink is not ready in a cycle."""
+    """How often the source waits a cycle before a beat, and the sink is not ready in a cycle.
+
+    A pause (k, n) is one long wait: the source offers beat k only after n cycles of idling, the
+    sink is not ready for n cycles when beat k is due.
+    """
 
     input_idle: float = 0.0
     output_stall: float = 0.0
     seed: int = 0
+    input_pause: tuple[int, int] = (0, 0)
+    output_pause: tuple[int, int] = (0, 0)
+
+    @property
+    def longest(self) -> int:
+        """Cycles of the longer pause."""
+        return max(self.input_pause[1], self.output_pause[1])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """Beats to send, and when to stop: after `sequences` TLAST and all input.
 
+    `out_octets`: bytes of TDATA at the output; `id_octets`: those of TID in a row, at both ports.
     `patience`: cycles in which no beat moves until it counts as a deadlock.
     """
 
@@ -44,6 +56,12 @@ class Job:
     sequences: int
     patience: int
     stalls: Stalls
+    id_octets: int = 0
+
+    @property
+    def out_row(self) -> int:
+        """Bytes of an output beat as a row."""
+        return self.out_octets + self.id_octets + 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,19 +93,23 @@ def run_job(
             run_harness(compiled, words)
         else:
             run_cocotb(compiled, words, work, trace)
-        return read_report(target, job.out_octets)
+        return read_report(target, job.out_row)
 
 
 def arguments(job: Job, source: Path, target: Path, trace: Path | None) -> list[str]:
     """The job as the harness and the testbench read it."""
+    stalls = job.stalls
     numbers = [
-        job.beats.shape[1] - 1,
+        job.beats.shape[1] - 1 - job.id_octets,
         job.out_octets,
+        job.id_octets,
         job.sequences,
-        job.patience,
-        chance(job.stalls.input_idle),
-        chance(job.stalls.output_stall),
-        job.stalls.seed,
+        job.patience + stalls.longest,
+        chance(stalls.input_idle),
+        chance(stalls.output_stall),
+        stalls.seed,
+        *stalls.input_pause,
+        *stalls.output_pause,
     ]
     shown = "" if trace is None else str(trace.absolute())
     return [str(source), str(target), *map(str, numbers), shown]
@@ -138,20 +160,20 @@ def tail(text: str) -> str:
     return "\n".join(text.strip().split("\n")[-20:])
 
 
-def read_report(path: Path, out_octets: int) -> Report:
-    """The output file of the harness or of the testbench."""
+def read_report(path: Path, row: int) -> Report:
+    """The output file of the harness or of the testbench; `row`: bytes of a beat."""
     data = path.read_bytes()
     head = np.frombuffer(data, dtype="<u8", count=HEADER)
     deadlock, cycles, accepted, delivered, left_over, error, version, model, offered, _ = map(
         int, head
     )
     start = HEADER * 8
-    size = delivered * (out_octets + 1)
+    size = delivered * row
     beats = np.frombuffer(data, dtype=np.uint8, count=size, offset=start)
     times = np.frombuffer(data[start + size :], dtype="<u8")
     split = np.split(times, [offered, offered + accepted])
     return Report(
-        beats=beats.reshape(delivered, out_octets + 1),
+        beats=beats.reshape(delivered, row),
         deadlock=bool(deadlock),
         cycles=cycles,
         left_over=left_over,

@@ -9,17 +9,16 @@ from typing import Literal
 import numpy as np
 from rtl.graphs import ONE
 
-from hwrnn.backends.rtl import emit_rtl, top_name
 from hwrnn.board import load_board
 from hwrnn.cmodel.plain import run_plain
-from hwrnn.design.design import Design, Kernel
+from hwrnn.design.design import AxisIn, Design, Kernel
 from hwrnn.design.lower import build_design
 from hwrnn.design.timing import schedule
 from hwrnn.ir import Graph, Input, IntType, Output, OutputGrid, Quantiser, Value
-from hwrnn.sim.rtl import RtlResult, Stalls, simulate_rtl
+from hwrnn.sim.rtl import RtlResult, Stalls, rtl_source, simulate_rtl
 from hwrnn.sim.rtl_beats import Bytes, Ints, PortShape
 from hwrnn.sim.rtl_run import Job, Report, run_job
-from hwrnn.sim.verilate import Source, Variant, compile_rtl
+from hwrnn.sim.verilate import Driver, Variant, compile_rtl
 
 BOARD = load_board("pynq_z2")
 STALLS = (
@@ -43,8 +42,14 @@ def of_kernels(kernels: Sequence[Kernel], t: IntType, name: str = "chain") -> De
         Output(out=y, x="x", grid=OutputGrid(scale=ONE), axes=("B", "T", "F")),
     )
     graph = Graph(name=name, ops=ops)
+    source = next(k for k in kernels if isinstance(k, AxisIn))
     return Design(
-        name=name, board=BOARD, graph=graph, kernels=tuple(kernels), model_hash="0123456789abcdef"
+        name=name,
+        board=BOARD,
+        graph=graph,
+        kernels=tuple(kernels),
+        model_hash="0123456789abcdef",
+        streams=source.out.streams,
     )
 
 
@@ -116,7 +121,13 @@ def check_graph(
     return design
 
 
-def raw(design: Design, beats: Bytes, sequences: int, stalls: Stalls | None = None) -> Report:
+def raw(
+    design: Design,
+    beats: Bytes,
+    sequences: int,
+    stalls: Stalls | None = None,
+    driver: Driver = Driver.HARNESS,
+) -> Report:
     """Run beats as they are, whatever the protocol says of them."""
     y = PortShape.of(design.sink.x)
     job = Job(
@@ -125,6 +136,7 @@ def raw(design: Design, beats: Bytes, sequences: int, stalls: Stalls | None = No
         sequences=sequences,
         patience=5000,
         stalls=stalls or Stalls(),
+        id_octets=y.id_octets,
     )
-    source = Source(files=emit_rtl(design), top=top_name(design))
-    return run_job(compile_rtl(source, Variant()), job)
+    variant = Variant(driver=driver)
+    return run_job(compile_rtl(rtl_source(design, variant), variant), job, driver)

@@ -40,30 +40,70 @@ class Random:
 
 
 @dataclass
+class Pause:
+    """One long wait: of `left` cycles when beat number `beat` is due."""
+
+    beat: int
+    left: int
+
+    def holds(self, due: int) -> bool:
+        """True while it lasts."""
+        if due != self.beat or not self.left:
+            return False
+        self.left -= 1
+        return True
+
+
+Beat = tuple[int, int, int]  # TDATA, TID, TLAST
+
+
+@dataclass
 class Job:
     """The arguments of harness.cpp."""
 
-    beats: list[tuple[int, int]]
+    beats: list[Beat]
     target: Path
     out_octets: int
+    id_octets: int
     sequences: int
     patience: int
     idle: int
     stall: int
     seed: int
+    in_pause: Pause
+    out_pause: Pause
 
     @staticmethod
     def read() -> Job:
         """The job in the environment."""
         source, target, *numbers, _ = json.loads(os.environ["HWRNN_JOB"])
-        in_octets, out_octets, sequences, patience, idle, stall, seed = map(int, numbers)
-        data = Path(source).read_bytes()
-        size = in_octets + 1
-        beats = [
-            (int.from_bytes(data[k : k + in_octets], "little"), data[k + in_octets])
-            for k in range(0, len(data), size)
-        ]
-        return Job(beats, Path(target), out_octets, sequences, patience, idle, stall, seed)
+        in_octets, out_octets, id_octets, *rest = map(int, numbers)
+        sequences, patience, idle, stall, seed, *pauses = rest
+        rows = Path(source).read_bytes()
+        size = in_octets + id_octets + 1
+        beats = [beat(rows[k : k + size], in_octets) for k in range(0, len(rows), size)]
+        return Job(
+            beats=beats,
+            target=Path(target),
+            out_octets=out_octets,
+            id_octets=id_octets,
+            sequences=sequences,
+            patience=patience,
+            idle=idle,
+            stall=stall,
+            seed=seed,
+            in_pause=Pause(*pauses[:2]),
+            out_pause=Pause(*pauses[2:]),
+        )
+
+
+def beat(row: bytes, octets: int) -> Beat:
+    """The parts of a row of bytes."""
+    return (
+        int.from_bytes(row[:octets], "little"),
+        int.from_bytes(row[octets:-1], "little"),
+        row[-1],
+    )
 
 
 @dataclass
@@ -78,8 +118,8 @@ class Bench:
     cycles: int = 0
     sequences: int = 0
     left_over: int = 0
-    waiting: tuple[int, int] | None = None
-    out: list[tuple[int, int]] = field(default_factory=list)
+    waiting: Beat | None = None
+    out: list[Beat] = field(default_factory=list)
     offered: list[int] = field(default_factory=list)
     accepted: list[int] = field(default_factory=list)
     delivered: list[int] = field(default_factory=list)
@@ -91,6 +131,8 @@ class Bench:
         d.s_axis_tvalid.value = 0
         d.s_axis_tlast.value = 0
         d.s_axis_tdata.value = 0
+        if self.job.id_octets:
+            d.s_axis_tid.value = 0
         d.m_axis_tready.value = 0
         for _ in range(4):
             await RisingEdge(d.aclk)
@@ -112,9 +154,11 @@ class Bench:
         """One clock cycle; True if a beat moved."""
         d, job = self.dut, self.job
         more = not self.offering and self.next_beat < len(job.beats)
+        more = more and not job.in_pause.holds(self.next_beat)
         if more and (job.idle == 0 or not self.random.below(job.idle)):
             self.offer()
-        ready = job.stall == 0 or not self.random.below(job.stall)
+        held = job.out_pause.holds(len(self.out))
+        ready = not held and (job.stall == 0 or not self.random.below(job.stall))
         d.m_axis_tready.value = int(ready)
         await ReadOnly()
         moved_in = self.offering and d.s_axis_tready.value == 1
@@ -131,8 +175,10 @@ class Bench:
 
     def offer(self) -> None:
         """Put the next beat on the bus."""
-        data, last = self.job.beats[self.next_beat]
+        data, tid, last = self.job.beats[self.next_beat]
         self.dut.s_axis_tdata.value = data
+        if self.job.id_octets:
+            self.dut.s_axis_tid.value = tid
         self.dut.s_axis_tlast.value = last
         self.dut.s_axis_tvalid.value = 1
         self.offered.append(self.cycles)
@@ -142,14 +188,16 @@ class Bench:
     def see(self, valid: bool, ready: bool, done: bool) -> None:
         """Check the output's protocol, and take the beat if the sink is ready."""
         assert valid, "tvalid fell before tready came"
-        beat = (int(self.dut.m_axis_tdata.value), int(self.dut.m_axis_tlast.value))
-        assert self.waiting in (None, beat), "the payload changed while it waited"
-        self.waiting = None if ready else beat
+        d = self.dut
+        tid = int(d.m_axis_tid.value) if self.job.id_octets else 0
+        seen = (int(d.m_axis_tdata.value), tid, int(d.m_axis_tlast.value))
+        assert self.waiting in (None, seen), "the payload changed while it waited"
+        self.waiting = None if ready else seen
         if ready:
-            self.out.append(beat)
+            self.out.append(seen)
             self.delivered.append(self.cycles)
             self.left_over += int(done)
-            self.sequences += beat[1]
+            self.sequences += seen[2]
 
     def write(self, deadlock: bool) -> None:
         """The output file."""
@@ -157,8 +205,11 @@ class Bench:
         numbers = [int(deadlock), self.cycles, len(self.accepted), len(self.out), self.left_over]
         numbers += [int(d.error_o.value), int(d.version_o.value), int(d.model_hash_o.value)]
         numbers += [len(self.offered), 0]
+        sizes = (self.job.out_octets, self.job.id_octets, 1)
         beats = b"".join(
-            data.to_bytes(self.job.out_octets, "little") + bytes([last]) for data, last in self.out
+            n.to_bytes(size, "little")
+            for row in self.out
+            for n, size in zip(row, sizes, strict=True)
         )
         times = [*self.offered, *self.accepted, *self.delivered]
         body = struct.pack(f"<{len(numbers)}Q", *numbers) + beats

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Drives any top with one AXI4-Stream in and one out from a file of beats, as fast as it can.
 //
-// Every beat of the input file is its TDATA bytes, then one byte with TLAST. The output file holds
-// ten 64-bit numbers (see Report), then the beats that came out in the same form, then, 64 bits
-// each: the cycles in which input beats were first offered, accepted, and output beats accepted.
+// Every beat of the input file is its TDATA bytes, those of TID if the top has one, then one byte
+// with TLAST. The output file holds ten 64-bit numbers (see Report), then the beats that came out
+// in the same form, then, 64 bits each: the cycles in which input beats were first offered,
+// accepted, and output beats accepted.
 #include "Vtop.h"
 #include "verilated.h"
 #ifdef HWRNN_TRACE
@@ -20,16 +21,31 @@
 
 namespace {
 
+// One long wait: of `left` cycles when beat number `beat` is due.
+struct Pause {
+  std::uint64_t beat;
+  std::uint64_t left;
+
+  bool holds(std::uint64_t due) {
+    if (due != beat || left == 0) return false;
+    --left;
+    return true;
+  }
+};
+
 struct Job {
   const char* input;
   const char* output;
   std::size_t in_bytes;
   std::size_t out_bytes;
+  std::size_t id_bytes;
   std::uint64_t sequences;  // how many TLAST have to come out
   std::uint64_t patience;   // cycles without any handshake until it counts as a deadlock
   std::uint32_t idle;       // chance, of 2^32, that the source waits a cycle before a beat
   std::uint32_t stall;      // chance, of 2^32, that the sink is not ready in a cycle
   std::uint64_t seed;
+  Pause in_pause;
+  Pause out_pause;
   const char* trace;  // "" for none
 };
 
@@ -67,6 +83,23 @@ void get(const Port& port, std::uint8_t* bytes, std::size_t count) {
   std::memcpy(bytes, &port, count);
 }
 
+// TID, of the tops that have it: the second of each pair is for the others.
+template <class Top>
+auto put_id(Top& top, const std::uint8_t* bytes, std::size_t count, int)
+    -> decltype(static_cast<void>(top.s_axis_tid)) {
+  put(top.s_axis_tid, bytes, count);
+}
+template <class Top>
+void put_id(Top&, const std::uint8_t*, std::size_t, long) {}
+
+template <class Top>
+auto get_id(const Top& top, std::uint8_t* bytes, std::size_t count, int)
+    -> decltype(static_cast<void>(top.m_axis_tid)) {
+  get(top.m_axis_tid, bytes, count);
+}
+template <class Top>
+void get_id(const Top&, std::uint8_t*, std::size_t, long) {}
+
 std::vector<std::uint8_t> read_file(const char* path) {
   std::FILE* file = std::fopen(path, "rb");
   if (file == nullptr) std::exit(2);
@@ -86,7 +119,8 @@ class Bench {
   explicit Bench(const Job& job)
       : job_(job), random_{job.seed * 2 + 0x9e3779b97f4a7c15u}, top_(new Vtop(&context_)) {
     beats_ = read_file(job.input);
-    count_ = beats_.size() / (job.in_bytes + 1);
+    in_row_ = job.in_bytes + job.id_bytes + 1;
+    count_ = beats_.size() / in_row_;
     open_trace();
   }
 
@@ -166,8 +200,12 @@ class Bench {
 
   // One clock cycle; true if a beat moved.
   bool cycle(bool done) {
-    if (!offering_ && next_ < count_ && (job_.idle == 0 || !random_.below(job_.idle))) offer();
-    top_->m_axis_tready = job_.stall == 0 || !random_.below(job_.stall);
+    if (!offering_ && next_ < count_ && !job_.in_pause.holds(next_) &&
+        (job_.idle == 0 || !random_.below(job_.idle))) {
+      offer();
+    }
+    top_->m_axis_tready = !job_.out_pause.holds(report_.out_beats) &&
+                          (job_.stall == 0 || !random_.below(job_.stall));
     top_->eval();
     const bool in = offering_ && top_->s_axis_tready;
     const bool out = top_->m_axis_tvalid && top_->m_axis_tready;
@@ -184,9 +222,10 @@ class Bench {
   }
 
   void offer() {
-    const std::uint8_t* beat = &beats_[next_ * (job_.in_bytes + 1)];
+    const std::uint8_t* beat = &beats_[next_ * in_row_];
     put(top_->s_axis_tdata, beat, job_.in_bytes);
-    top_->s_axis_tlast = beat[job_.in_bytes];
+    put_id(*top_, beat + job_.in_bytes, job_.id_bytes, 0);
+    top_->s_axis_tlast = beat[in_row_ - 1];
     top_->s_axis_tvalid = 1;
     offered_.push_back(report_.cycles);
     ++report_.offered;
@@ -196,9 +235,10 @@ class Bench {
 
   void take(bool done) {
     const std::size_t start = out_.size();
-    out_.resize(start + job_.out_bytes + 1);
+    out_.resize(start + job_.out_bytes + job_.id_bytes + 1);
     get(top_->m_axis_tdata, &out_[start], job_.out_bytes);
-    out_[start + job_.out_bytes] = top_->m_axis_tlast;
+    get_id(*top_, &out_[start + job_.out_bytes], job_.id_bytes, 0);
+    out_.back() = top_->m_axis_tlast;
     delivered_.push_back(report_.cycles);
     ++report_.out_beats;
     if (done) ++report_.left_over;
@@ -214,6 +254,7 @@ class Bench {
 #endif
   std::vector<std::uint8_t> beats_, out_;
   std::vector<std::uint64_t> offered_, accepted_, delivered_;
+  std::size_t in_row_ = 0;
   std::size_t count_ = 0;
   std::size_t next_ = 0;
   std::uint64_t sequences_ = 0;
@@ -229,20 +270,23 @@ std::uint64_t number(const char* text) { return std::strtoull(text, nullptr, 10)
 double sc_time_stamp() { return 0; }
 
 int main(int argc, char** argv) {
-  if (argc != 11) {
-    std::fprintf(stderr, "harness: 10 arguments, as hwrnn/sim/rtl_run.py gives them\n");
+  if (argc != 16) {
+    std::fprintf(stderr, "harness: 15 arguments, as hwrnn/sim/rtl_run.py gives them\n");
     return 2;
   }
   const Job job{argv[1],
                 argv[2],
                 static_cast<std::size_t>(number(argv[3])),
                 static_cast<std::size_t>(number(argv[4])),
-                number(argv[5]),
+                static_cast<std::size_t>(number(argv[5])),
                 number(argv[6]),
-                static_cast<std::uint32_t>(number(argv[7])),
+                number(argv[7]),
                 static_cast<std::uint32_t>(number(argv[8])),
-                number(argv[9]),
-                argv[10]};
+                static_cast<std::uint32_t>(number(argv[9])),
+                number(argv[10]),
+                {number(argv[11]), number(argv[12])},
+                {number(argv[13]), number(argv[14])},
+                argv[15]};
   Bench bench(job);
   bench.run();
   bench.write();
