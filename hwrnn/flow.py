@@ -145,7 +145,6 @@ def build(
         "target_latency_us": target_latency_us is not None,
         "target_sequences_per_s": target_sequences_per_s is not None,
         "fill": fill is not None,
-        "weights": weights != "auto",
         "writable_weights": writable_weights,
         "multipliers": multipliers != "auto",
         "state": state != "reset",
@@ -157,7 +156,7 @@ def build(
     if max_steps is not None and max_steps < 1:
         raise DesignError("option max_steps", f"is {max_steps}", "a sequence has at least 1 step")
     found = board if isinstance(board, Board) else load_board(board)
-    chosen = options(pipeline=pipeline, streams=streams, directions=directions)
+    chosen = options(pipeline=pipeline, streams=streams, directions=directions, weights=weights)
     return build_design(graph, found, folding, max_steps, chosen)
 
 

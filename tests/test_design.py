@@ -14,6 +14,7 @@ from graphs import GraphMaker
 import hwrnn
 from hwrnn.cmodel.plain import run_plain
 from hwrnn.design.design import AxisIn, AxisOut, Dwc, Engine, ceil_div
+from hwrnn.design.engine import Storage
 from hwrnn.design.estimate import steady
 from hwrnn.design.regrouping import Regrouping
 from hwrnn.design.tables import narrow_tables
@@ -216,4 +217,93 @@ def test_buffers_hold_at_least_the_sequence_that_a_flatten_takes() -> None:
     assert str(fault.value) == (
         "option max_steps: is 5; the model flattens sequences of exactly 12 steps\n"
         "  hint: pass 12 or more, or leave it out"
+    )
+
+
+def stored(**options: object) -> dict[str, Storage]:
+    graph = GraphMaker(8).lstm(32).lstm(32, "top").dense(3, "head").graph()
+    folding = {"defaults": {"pe": 2, "simd": 4}, "head": {"pe": 1, "simd": 1}}
+    design = hwrnn.build(graph, folding=folding, **options)  # type: ignore[arg-type]
+    return {e.name: e.storage for e in design.engines}
+
+
+def test_large_deep_weights_go_to_block_ram() -> None:
+    assert stored() == {"lstm": Storage.BRAM, "top": Storage.BRAM, "head": Storage.LUT}
+
+
+def test_a_user_may_choose_where_weights_are() -> None:
+    assert set(stored(weights="lut").values()) == {Storage.LUT}
+    assert set(stored(weights="bram").values()) == {Storage.BRAM}
+    design = hwrnn.build(lstm(8, 32), folding={"lstm": {"pe": 2, "simd": 4, "weights": "lut"}})
+    assert hwrnn.estimate(design).brams == 0
+
+
+def test_auto_takes_no_more_blocks_than_there_are() -> None:
+    maker = GraphMaker(8)
+    for k in range(3):
+        maker.lstm(64, f"l{k}")
+    design = hwrnn.build(maker.graph(), "icebreaker", folding={"pe": 2, "simd": 8})
+    taken = {e.storage for e in design.engines}
+    assert taken == {Storage.BRAM, Storage.LUT}
+    assert 0 < hwrnn.estimate(design).brams <= design.board.block_rams
+
+
+@pytest.mark.parametrize(
+    ("board", "wish", "message"),
+    [
+        (
+            "pynq_z2",
+            "uram",
+            'weights of layer "lstm": are to be in uram, which TUL PYNQ-Z2 does not have\n'
+            "  hint: use auto, lut, bram",
+        ),
+        (
+            "kv260",
+            "uram",
+            'weights of layer "lstm": are to be in uram, which has no contents at power-on\n'
+            "  hint: use auto, lut or bram; or load them at run time with writable_weights=True",
+        ),
+        ("pynq_z2", "rom", "option weights: is 'rom'\n  hint: use auto or lut or bram or uram"),
+    ],
+)
+def test_a_memory_that_cannot_be_is_refused(board: str, wish: str, message: str) -> None:
+    with pytest.raises(DesignError) as fault:
+        hwrnn.build(lstm(8, 32), board, weights=wish)
+    assert str(fault.value) == message
+
+
+def test_streams_do_not_go_with_whole_sequences() -> None:
+    with pytest.raises(DesignError) as fault:
+        hwrnn.build(GraphMaker(3).bidirectional(4).graph(), streams=2)
+    assert str(fault.value) == (
+        "option streams: is 2; net reverses sequences, which it holds one by one\n"
+        "  hint: use streams=1; or place several cores side by side"
+    )
+
+
+@pytest.mark.parametrize("value", [0, -1, 2.0, True, "2"])
+def test_streams_are_a_number(value: object) -> None:
+    with pytest.raises(DesignError) as fault:
+        hwrnn.build(lstm(3, 4), streams=value)  # type: ignore[arg-type]
+    assert str(fault.value) == f"option streams: is {value!r}\n  hint: a whole number from 1"
+
+
+@pytest.mark.parametrize(
+    ("folding", "directions"),
+    [({"pe": 10, "simd": 16}, "two"), ({"pe": 10, "simd": 32}, "shared")],
+)
+def test_finn_l_takes_130_cycles_a_column(folding: dict[str, int], directions: str) -> None:
+    """32 -> 128 + 128 units, 1280 products a cycle in all, no bubble."""
+    graph = GraphMaker(32).bidirectional(128).graph()
+    design = hwrnn.build(graph, folding=folding, directions=directions, max_steps=40)
+    assert sum(len(e.gates) * e.pe * e.simd for e in design.engines) == 1280
+    est = hwrnn.estimate(design, steps=40)
+    assert (est.cycles_per_step, est.interval_cycles) == (130, 130 * 40)
+
+
+def test_shared_directions_need_two_directions() -> None:
+    with pytest.raises(DesignError) as fault:
+        hwrnn.build(lstm(3, 4), directions="shared")
+    assert str(fault.value) == (
+        'option directions: is "shared"; net has no bidirectional layer\n  hint: leave it at "two"'
     )

@@ -22,6 +22,7 @@ from hwrnn.design.design import (
     ceil_div,
     kernel_outputs,
 )
+from hwrnn.design.engine import Storage
 from hwrnn.design.memory import Memory, memories
 from hwrnn.ir import Add, IntType, Lut, Mul, Requant, ScaleShift, Sub
 
@@ -58,6 +59,7 @@ class Area:
     luts: int = 0
     ffs: int = 0
     block_rams: int = 0
+    urams: int = 0
 
     def __add__(self, other: Area) -> Area:
         return Area(
@@ -66,6 +68,7 @@ class Area:
             self.luts + other.luts,
             self.ffs + other.ffs,
             self.block_rams + other.block_rams,
+            self.urams + other.urams,
         )
 
 
@@ -159,6 +162,6 @@ def multiplied(product: Product, board: Board) -> Area:
 
 def memory_area(memory: Memory, board: Board) -> Area:
     """Memory blocks, or LUTs for a small one."""
-    if memory.blocks(board):
-        return Area(block_rams=memory.blocks(board))
+    if memory.storage is not Storage.LUT:
+        return Area(block_rams=memory.blocks(board), urams=memory.urams(board))
     return Area(luts=ceil_div(memory.bits, 2**board.family.lut_inputs), ffs=memory.width)

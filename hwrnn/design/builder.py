@@ -98,6 +98,7 @@ class Builder:
     streams: dict[tuple[str, str], list[Stream]] = field(default_factory=dict)
     users: dict[str, list[AnyOp]] = field(default_factory=dict)
     fused: set[str] = field(default_factory=set)
+    wishes: dict[str, str] = field(default_factory=dict)  # engine -> storage of its weights
     kernel_names: Counter[str] = field(default_factory=Counter)
     stream_names: Counter[str] = field(default_factory=Counter)
 
@@ -360,6 +361,8 @@ class Builder:
         )
         kernel = replace(kernel, out=replace(out, depth=out.depth + kernel.out_latency))
         self.kernels.append(kernel)
+        wish = layer.fold.weights
+        self.wishes[kernel.name] = self.options.weights if wish == "auto" else wish
         return kernel.out
 
     def columns(self, layer: Layer) -> Stream:

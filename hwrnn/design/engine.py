@@ -12,6 +12,7 @@ of the states, they share one block.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,14 @@ from hwrnn.ir import IntMatrix, IntType, Step, Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+class Storage(Enum):
+    """What a memory is made of."""
+
+    LUT = "lut"
+    BRAM = "bram"
+    URAM = "uram"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +124,7 @@ class Engine:
     `emit`: which steps go out (None: all). `streams`: so many independent sequences interleave
     step by step, each with states of its own; x and out carry the stream's number.
     `cells` has one entry, or one for each stream: all alike but for their constants (two
-    directions that share the engine).
+    directions that share the engine). `storage`: what its weights are kept in.
     """
 
     name: str
@@ -128,6 +137,7 @@ class Engine:
     emit: Step | None = None
     pipeline: Pipeline = Pipeline.CLOCK
     streams: int = 1
+    storage: Storage = Storage.LUT
 
     @property
     def cell(self) -> Cell:

@@ -44,6 +44,7 @@ class Estimate:
     ffs: int
     dsps: int
     brams: int
+    urams: int
     parts: dict[str, Area]
 
     @property
@@ -86,6 +87,7 @@ class Estimate:
             "weight_bits": self.weight_bits,
             "dsps": self.dsps,
             "brams": self.brams,
+            "urams": self.urams,
             "luts_first_model": self.luts,
             "ffs_first_model": self.ffs,
         }
@@ -93,11 +95,13 @@ class Estimate:
     def use(self) -> dict[str, tuple[int, int]]:
         """Each resource: what the design takes, what the board has."""
         board = self.design.board
+        urams = {"UltraRAM": (self.urams, board.urams)} if board.urams else {}
         return {
             "LUT (first model)": (self.luts, board.luts),
             "FF (first model)": (self.ffs, board.ffs),
             "DSP": (self.dsps, board.dsps),
             "block RAM": (self.brams, board.block_rams),
+            **urams,
         }
 
 
@@ -122,6 +126,7 @@ def estimate_design(design: Design, steps: int | None = None) -> Estimate:
         ffs=total.ffs,
         dsps=total.dsps,
         brams=total.block_rams,
+        urams=total.urams,
         parts=parts,
     )
 

@@ -10,6 +10,7 @@ from hwrnn.design.design import (
 )
 from hwrnn.design.directions import pairs, twins
 from hwrnn.design.folding import FoldingSpec, LayerShape, resolve
+from hwrnn.design.memory import store_weights
 from hwrnn.design.options import Directions, Options
 from hwrnn.design.tables import check_tables, narrow_tables
 from hwrnn.errors import DesignError
@@ -42,7 +43,7 @@ def build_design(
         name=graph.name,
         board=board,
         graph=graph,
-        kernels=tuple(builder.kernels),
+        kernels=store_weights(builder.kernels, board, builder.wishes, writable=False),
         model_hash=model_hash(graph),
         max_steps=bound,
         streams=options.streams,
@@ -108,7 +109,8 @@ def layers(graph: Graph) -> tuple[LayerShape, ...]:
             read = {o.x for o in op.body.ops if isinstance(o, MatVec)}
             outer = (*op.body.inputs, *(s.value for s in op.body.states))
             columns = sum(v.size for v in outer if v.name in read)
-            found.append(LayerShape(name=op.out.name, units=units, columns=columns))
+            h = columns - op.body.inputs[0].size if op.body.inputs[0].name in read else columns
+            found.append(LayerShape(name=op.out.name, units=units, columns=columns, h=h))
         elif isinstance(op, MatVec):
             columns = scope[op.x].size
             made_by = {v.name: o for o in graph.ops for v in o.outputs()}

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from hwrnn.design.engine import Storage
 from hwrnn.design.latency import Pipeline
 from hwrnn.errors import DesignError
 
@@ -24,22 +26,28 @@ class Options:
     pipeline: Pipeline = Pipeline.CLOCK
     streams: int = 1
     directions: Directions = Directions.TWO
+    weights: str = "auto"
 
 
-def options(*, pipeline: str, streams: object, directions: str) -> Options:
+def options(*, pipeline: str, streams: object, directions: str, weights: str) -> Options:
     """The options from what a user wrote. Raises DesignError naming what is legal."""
     if isinstance(streams, bool) or not isinstance(streams, int) or streams < 1:
         raise DesignError("option streams", f"is {streams!r}", "a whole number from 1")
     return Options(
-        pipeline=Pipeline(one_of("pipeline", pipeline, Pipeline)),
+        pipeline=Pipeline(one_of("pipeline", pipeline, values(Pipeline))),
         streams=streams,
-        directions=Directions(one_of("directions", directions, Directions)),
+        directions=Directions(one_of("directions", directions, values(Directions))),
+        weights=one_of("weights", weights, ("auto", *(s.value for s in Storage))),
     )
 
 
-def one_of(name: str, value: object, known: type[Enum]) -> str:
+def values(known: type[Enum]) -> tuple[str, ...]:
+    """What users write for the members."""
+    return tuple(str(k.value) for k in known)
+
+
+def one_of(name: str, value: object, legal: Sequence[str]) -> str:
     """A value that the option has."""
-    legal = [str(k.value) for k in known]
     if not isinstance(value, str) or value not in legal:
         raise DesignError(f"option {name}", f"is {value!r}", f"use {' or '.join(legal)}")
     return value
