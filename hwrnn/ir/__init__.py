@@ -24,7 +24,7 @@ from hwrnn.ir.ops import (
     Sub,
 )
 from hwrnn.ir.quantiser import OutputGrid, Quantiser
-from hwrnn.ir.requant import Realisation, ScaleShift, Thresholds, Ties
+from hwrnn.ir.requant import Realisation, Room, ScaleShift, Scaling, Thresholds, Ties
 from hwrnn.ir.rounding import Rounding
 from hwrnn.ir.types import IntMatrix, IntType, Rationals, Value
 
@@ -50,8 +50,10 @@ __all__ = [
     "Realisation",
     "Requant",
     "Reverse",
+    "Room",
     "Rounding",
     "ScaleShift",
+    "Scaling",
     "Scan",
     "ScanOutput",
     "Select",
