@@ -12,6 +12,7 @@ from hwrnn.design.directions import pairs, twins
 from hwrnn.design.folding import FoldingSpec, LayerShape, resolve
 from hwrnn.design.memory import store_weights
 from hwrnn.design.options import Directions, Options
+from hwrnn.design.pieces import whole_vectors
 from hwrnn.design.tables import check_tables, narrow_tables
 from hwrnn.errors import DesignError
 from hwrnn.ir import (
@@ -35,9 +36,10 @@ def build_design(
     options = options or Options()
     check_ports(graph)
     check_streams(graph, options)
-    folds = resolve(folding, layers(graph))
+    plain = whole_vectors(graph)
+    folds = resolve(folding, layers(plain))
     bound = longest_sequence(graph, max_steps)
-    builder = Builder(narrow_tables(graph, twin_values(graph, options)), folds, bound, options)
+    builder = Builder(narrow_tables(plain, twin_values(plain, options)), folds, bound, options)
     builder.run()
     design = Design(
         name=graph.name,
@@ -105,7 +107,7 @@ def layers(graph: Graph) -> tuple[LayerShape, ...]:
     scope = graph.scope()
     for op in graph.ops:
         if isinstance(op, Scan):
-            units = op.body.ops[-1].out.size
+            units = op.body.scope()[op.outs[0].body_value].size
             read = {o.x for o in op.body.ops if isinstance(o, MatVec)}
             outer = (*op.body.inputs, *(s.value for s in op.body.states))
             columns = sum(v.size for v in outer if v.name in read)
