@@ -207,6 +207,9 @@ def estimate(
     folding: Folding = None,
     steps: Annotated[int | None, typer.Option(help="Steps of one sequence.")] = None,
     schedule: Annotated[bool, typer.Option(help="Print the schedule as well.")] = False,
+    schedule_svg: Annotated[
+        Path | None, typer.Option(help="Where a picture of the schedule goes (.svg).")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Cycles (equal to those of the RTL simulation) and resources."""
@@ -219,6 +222,10 @@ def estimate(
         design = hwrnn.build(graph, board=board, folding=folding)
         next(stage)
         estimated = hwrnn.estimate(design, steps=steps)
+    if schedule_svg is not None:
+        from hwrnn.report.schedule_svg import draw_schedule
+
+        _write(schedule_svg, draw_schedule(design, steps))
     if as_json:
         _print_json(estimated.as_dict())
         return
@@ -358,6 +365,13 @@ def _save(path: Path, array: NDArray[np.generic]) -> None:
     try:
         with path.open("wb") as file:
             np.save(file, array, allow_pickle=False)
+    except OSError as error:
+        raise OutputError(str(path), f"cannot be written: {error.strerror}") from error
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise OutputError(str(path), f"cannot be written: {error.strerror}") from error
 

@@ -4,24 +4,28 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
-from itertools import combinations
+from itertools import combinations, pairwise
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+from bodies import gru
 from conftest import Golden
 from graphs import GraphMaker
 from markupsafe import Markup
 
 import hwrnn
+from hwrnn.cli import main
 from hwrnn.design.design import Design
 from hwrnn.design.timing import schedule
 from hwrnn.errors import DesignError
 from hwrnn.ir import Concat, Graph, Reverse, Value
 from hwrnn.report import graph_svg, schedule_svg
 from hwrnn.report.graph_svg import Box, draw_graph
-from hwrnn.report.lanes import Lane, Work, timetable
+from hwrnn.report.lanes import Lane, Span, Timetable, Work, timetable
 from hwrnn.report.page import (
     Fact,
     Page,
@@ -71,7 +75,24 @@ def unfolded() -> Design:
     return digits(1, 1)
 
 
-@pytest.fixture(params=[digits, unfolded, two_ways, deep], ids=lambda f: f.__name__)
+def unrolled(pipeline: str = "clock", streams: int = 1) -> Design:
+    """The top tagger's layer, a step in one issue."""
+    graph = GraphMaker(features=6).lstm(20).graph()
+    return hwrnn.build(graph, folding={"pe": 20, "simd": 26}, pipeline=pipeline, streams=streams)
+
+
+def streamed() -> Design:
+    return unrolled(streams=5)
+
+
+def reset_before() -> Design:
+    return hwrnn.build(gru(3, 5, reset_after=False), folding={"pe": 2, "simd": 3})
+
+
+MADE = [digits, unfolded, two_ways, deep, streamed, reset_before]
+
+
+@pytest.fixture(params=MADE, ids=lambda f: f.__name__)
 def design(request: pytest.FixtureRequest) -> Design:
     """Several designs."""
     made: Design = request.param()
@@ -128,30 +149,121 @@ def test_a_long_name_is_cut() -> None:
 
 def test_lanes_hold_every_issue_of_the_schedule(design: Design) -> None:
     found = timetable(design)
-    run = schedule(design, [found.steps])
+    run = schedule(design, [found.steps] * design.streams)
     assert found.cycles == run.cycles
     for engine in design.engines:
-        lane = next(x for x in found.lanes if (x.name, x.part) == (engine.name, "MAC array"))
-        busy = sum(s.end - s.start for s in lane.spans)
-        blocks = engine.x_blocks + engine.h_blocks
-        assert busy == blocks * engine.groups * steps_of(lane)
-        starts = [next(s.start for s in lane.spans if s.step == k) for k in range(steps_of(lane))]
-        assert starts == run.engine_steps[engine.name]
+        lane = lane_of(found, engine.name, "MAC array")
+        work = [s for s in lane.spans if not s.work.waits]
+        steps = len(run.engine_steps[engine.name])
+        assert sum(s.end - s.start for s in work) == len(engine.blocks) * engine.groups * steps
+        firsts = {(s.stream, s.step): s.start for s in reversed(work)}
+        assert sorted(firsts.values()) == run.engine_steps[engine.name]
 
 
-def steps_of(lane: Lane) -> int:
-    return 1 + max(s.step for s in lane.spans)
+def lane_of(found: Timetable, name: str, part: str) -> Lane:
+    return next(x for x in found.lanes if (x.name, x.part) == (name, part))
+
+
+def test_from_first_to_last_issue_an_array_works_or_waits(design: Design) -> None:
+    for lane in timetable(design).lanes:
+        if lane.part == "MAC array":
+            assert all(a.end == b.start for a, b in pairwise(lane.spans))
+
+
+@pytest.mark.parametrize("pipeline", ["clock", "latency"])
+def test_a_wait_for_a_state_ends_when_it_is_written(pipeline: str) -> None:
+    found = timetable(unrolled(pipeline=pipeline))
+    waits = [s for s in lane_of(found, "lstm", "MAC array").spans if s.work.waits]
+    written = lane_of(found, "lstm", "state").spans
+    assert {s.work for s in waits} == {Work.WAIT_OWN}
+    assert [s.end for s in waits] == [s.end for s in written[:-1]]
+
+
+def test_what_an_engine_waits_for() -> None:
+    kinds = {
+        lane.name: {s.work for s in lane.spans if s.work.waits}
+        for lane in timetable(deep()).lanes
+        if lane.part == "MAC array"
+    }
+    starved = {Work.WAIT_INPUT}
+    assert kinds == {"a": {Work.WAIT_OWN}, "b": starved, "d": starved, "e": starved}
+
+
+def test_a_full_output_is_waited_for() -> None:
+    graph = GraphMaker(features=2).lstm(8, "fast").lstm(8, "slow").graph()
+    folding = {"fast": {"pe": 4, "simd": 2}, "slow": {"pe": 1, "simd": 1}}
+    lane = lane_of(timetable(hwrnn.build(graph, folding=folding), 20), "fast", "MAC array")
+    assert Work.WAIT_ROOM in {s.work for s in lane.spans}
 
 
 def test_the_datapath_follows_the_last_block() -> None:
-    design = digits()
-    engine = design.engines[0]
-    found = timetable(design)
-    macs, cells = (x for x in found.lanes if x.name == engine.name)
+    engine = digits().engines[0]
+    found = timetable(digits())
+    macs, cells = (lane_of(found, engine.name, part) for part in ("MAC array", "datapath"))
     ends = [max(s.end for s in macs.spans if s.step == k) for k in range(8)]
     depth = max(engine.datapath.ready().values())
     assert [s.end - engine.mac_latency - depth for s in cells.spans] == ends
     assert {s.work for s in cells.spans} == {Work.CELL}
+
+
+def test_streams_take_turns() -> None:
+    spans = lane_of(timetable(unrolled(streams=16)), "lstm", "MAC array").spans
+    assert [(s.stream, s.step) for s in spans] == [(k, t) for t in range(3) for k in range(16)]
+    assert {s.work for s in spans} == {Work.SHARED}
+
+
+def test_a_product_within_the_step_has_a_datapath_of_its_own() -> None:
+    found = timetable(reset_before(), 3)
+    parts = [lane.part for lane in found.lanes if lane.name == "layer"]
+    assert parts == ["MAC array", "datapath 1", "datapath 2", "state"]
+    kinds = {s.work for s in lane_of(found, "layer", "MAC array").spans}
+    assert kinds == {Work.X, Work.H, Work.INNER, Work.WAIT_OWN}
+    words = [t.words for t in graph_svg.view(reset_before()).texts]
+    assert "cell datapath 2" in words
+    assert "1 + 2 + 2 column blocks x 3 groups" in words
+
+
+def test_a_shared_block_is_named() -> None:
+    words = [t.words for t in graph_svg.view(streamed()).texts]
+    assert "1 shared block x 1 group" in words
+    assert "for each of 5 streams" in words
+
+
+def test_a_reversed_sequence_is_stored_and_read_back() -> None:
+    spans = lane_of(timetable(two_ways()), "turned_flip", "reverse").spans
+    stored = [s.step for s in spans if s.work is Work.STORE]
+    back = [s.step for s in spans if s.work is Work.RECALL]
+    assert (stored, back) == ([0, 1, 2, 3, 4, 5], [5, 4, 3, 2, 1, 0])
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (digits, "lstm: the multipliers work in 40 of 40 cycles of a step (100.0 %)"),
+        (digits, "fc: the multipliers work in 12 of 320 cycles of a sequence of 8 steps (3.8 %)"),
+        (unrolled, "lstm: the multipliers work in 1 of 15 cycles of a step (6.7 %)"),
+        (
+            lambda: unrolled(streams=4),
+            "lstm: the multipliers work in 4 of 15 cycles of a step of each of 4 streams (26.7 %)",
+        ),
+        (
+            lambda: unrolled(streams=16),
+            "lstm: the multipliers work in 16 of 16 cycles of a step of each of 16 streams "
+            "(100.0 %)",
+        ),
+    ],
+)
+def test_how_busy_the_multipliers_are(make: Callable[[], Design], said: str) -> None:
+    assert said in schedule_text(make(), width=200).splitlines()
+
+
+def test_spans_of_a_row_do_not_overlap(design: Design) -> None:
+    for lane in timetable(design).lanes:
+        rows: dict[int, list[Span]] = {}
+        for span, k in zip(lane.spans, schedule_svg.tracks(lane.spans), strict=True):
+            rows.setdefault(k, []).append(span)
+        for spans in rows.values():
+            assert all(a.end <= b.start for a, b in pairwise(spans))
 
 
 def test_the_schedule_in_characters(golden: Golden) -> None:
@@ -163,6 +275,18 @@ def test_a_short_schedule_has_a_character_a_cycle(golden: Golden) -> None:
     golden(schedule_text(hwrnn.build(graph, folding={"pe": 4, "simd": 4}), steps=2))
 
 
+def test_streams_in_characters(golden: Golden) -> None:
+    golden(schedule_text(unrolled(streams=4, pipeline="latency")))
+
+
+def test_a_gru_with_a_product_within_the_step_in_characters(golden: Golden) -> None:
+    golden(schedule_text(reset_before(), steps=2))
+
+
+def test_two_directions_in_characters(golden: Golden) -> None:
+    golden(schedule_text(two_ways()))
+
+
 def test_the_text_keeps_to_its_width(design: Design) -> None:
     for width in (90, 120):
         assert all(len(line) <= width for line in schedule_text(design, width=width).splitlines())
@@ -171,6 +295,7 @@ def test_the_text_keeps_to_its_width(design: Design) -> None:
 def test_a_schedule_of_as_many_steps_as_asked() -> None:
     assert timetable(digits(), 3).steps == 3
     assert timetable(two_ways(), 99).steps == 6
+    assert timetable(streamed()).steps == 4
     long = GraphMaker(features=2).lstm(2)
     long.ops[0] = replace(long.ops[0], example_steps=500)  # type: ignore[call-arg]
     assert timetable(hwrnn.build(long.graph())).steps == 8
@@ -187,6 +312,21 @@ def test_a_narrow_bar_carries_no_number() -> None:
     view = schedule_svg.view(timetable(unfolded()))
     assert {b.label for b in view.bars if b.width < 10} == {""}
     assert "7" in {b.label for b in view.bars}
+
+
+def test_the_command_prints_and_draws(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph = GraphMaker(features=4).lstm(4).graph()
+    monkeypatch.setattr(hwrnn, "load", lambda _: graph)
+    path = tmp_path / "s.svg"
+    command = ["estimate", "m.onnx", "--board", "pynq_z2", "--steps", "5"]
+    assert main([*command, "--schedule", "--schedule-svg", str(path)]) == 0
+    design = hwrnn.build(graph, "pynq_z2")
+    assert capsys.readouterr().out.endswith(schedule_text(design, 5) + "\n")
+    assert path.read_text(encoding="utf-8") == draw_schedule(design, 5)
+    assert main([*command, "--schedule-svg", str(tmp_path)]) == 2
+    assert "cannot be written" in capsys.readouterr().err
 
 
 class Checker(HTMLParser):

@@ -89,32 +89,49 @@ def lines(kernel: Kernel) -> tuple[str, ...]:
 
 
 def parts(kernel: Engine) -> tuple[Part, ...]:
-    """What is inside an engine: MAC array, cell datapath, state memory."""
-    gates = len(kernel.gates)
-    macs = gates * kernel.pe * kernel.simd
-    blocks = f"{kernel.x_blocks} + {kernel.h_blocks}" if kernel.h_blocks else f"{kernel.x_blocks}"
-    array = Part(
-        title="gate MAC array" if kernel.h_blocks else "MAC array",
-        lines=(
-            f"{count(gates, 'gate')} x pe {kernel.pe} x simd {kernel.simd} = {macs} MAC",
-            f"{blocks} column blocks x {count(kernel.groups, 'group')}",
-            f"weights {kernel.weight_type.bits} bit, sums {kernel.accumulator_type.bits} bit",
-        ),
-        kind="mac",
-    )
-    found = [array]
-    depth = max(kernel.datapath.ready().values(), default=0)
-    if kernel.datapath.ops:
-        ops = count(len(kernel.datapath.ops), "op")
-        facts = (f"{ops} on {count(kernel.datapath.lanes, 'unit')} at once", f"{depth} cycles deep")
-        found.append(Part(title="cell datapath", lines=facts, kind="cell"))
+    """What is inside an engine: MAC array, cell datapaths, state memory."""
+    found = [mac_part(kernel)]
+    for k, hand in enumerate(kernel.hands):
+        path = hand.datapath
+        if path.ops:
+            depth = max(path.ready().values())
+            ops = f"{count(len(path.ops), 'op')} on {count(path.lanes, 'unit')} at once"
+            title = f"cell datapath {k + 1}" if len(kernel.hands) > 1 else "cell datapath"
+            lines = (ops, f"{count(depth, 'cycle')} deep")
+            found.append(Part(title=title, lines=lines, kind="cell"))
     if kernel.states:
         values = tuple(
             f"{brief(s.value.name.rsplit('_', 1)[-1])}: {kernel.units} x {s.value.type.bits} bit"
             for s in kernel.states
         )
-        found.append(Part(title="state", lines=values, kind="state"))
+        each = (f"for each of {kernel.streams} streams",) if kernel.streams > 1 else ()
+        found.append(Part(title="state", lines=(*values, *each), kind="state"))
     return tuple(found)
+
+
+def mac_part(kernel: Engine) -> Part:
+    """The multipliers and their work."""
+    gates = len(kernel.gates)
+    macs = gates * kernel.pe * kernel.simd
+    return Part(
+        title="gate MAC array" if kernel.states else "MAC array",
+        lines=(
+            f"{count(gates, 'gate')} x pe {kernel.pe} x simd {kernel.simd} = {macs} MAC",
+            f"{block_counts(kernel)} x {count(kernel.groups, 'group')}",
+            f"weights {kernel.weight_type.bits} bit, sums {kernel.accumulator_type.bits} bit",
+        ),
+        kind="mac",
+    )
+
+
+def block_counts(kernel: Engine) -> str:
+    """The blocks of a step: those with x, those of states, those of vectors of the step itself."""
+    levels = [b.vector.level if b.vector else -1 for b in kernel.blocks if not b.takes_x]
+    inner = sum(level > 0 for level in levels)
+    found = [kernel.x_blocks, len(levels) - inner, inner]
+    shared = "shared block" if kernel.shared else "column block"
+    terms = [str(n) for n in found if n]
+    return f"{' + '.join(terms)} {shared}" + ("s" if terms != ["1"] else "")
 
 
 def engine_line(kernel: Engine) -> str:

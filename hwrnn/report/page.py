@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from hwrnn.design.estimate import Estimate
 from hwrnn.report.graph_svg import draw_graph
+from hwrnn.report.lanes import shown_steps
 from hwrnn.report.render import render
 from hwrnn.report.schedule_svg import draw_schedule
 
@@ -112,6 +113,7 @@ def design_section(estimate: Estimate) -> Section:
     """The pictures of a design and what it takes of its board."""
     design = estimate.design
     board = design.board
+    shown = min(estimate.steps, shown_steps(design))
     text = (
         f"{board.title}, {board.part}, {board.clock_mhz:g} MHz. One sequence of {estimate.steps} "
         f"steps takes {estimate.latency_cycles:,} cycles ({estimate.latency_us:.2f} µs at that "
@@ -123,5 +125,5 @@ def design_section(estimate: Estimate) -> Section:
         title=f"The design for {board.name}",
         text=text,
         meters=use_meters(estimate),
-        pictures=(draw_graph(design), draw_schedule(design, estimate.steps)),
+        pictures=(draw_graph(design), draw_schedule(design, shown)),
     )

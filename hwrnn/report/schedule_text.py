@@ -3,40 +3,101 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Iterator
+from string import ascii_lowercase, digits
+from textwrap import fill
+
 from hwrnn.design.design import Design
-from hwrnn.report.lanes import Lane, Work, timetable
+from hwrnn.report.describe import brief
+from hwrnn.report.lanes import MAC, Lane, Span, Timetable, Work, timetable
 
 WIDTH = 100
-LETTER = {Work.PORT: "b", Work.X: "x", Work.H: "h", Work.CELL: "c"}
-LEGEND = (
-    "b: beats at a port, x / h: columns of x / h multiplied, c: cell datapath at work;\n"
-    "even steps in small letters, odd steps in capitals"
-)
+LETTER = {
+    Work.PORT: "b",
+    Work.SHARED: "a",
+    Work.X: "x",
+    Work.H: "h",
+    Work.INNER: "i",
+    Work.CELL: "c",
+    Work.STATE: "s",
+    Work.MAP: "e",
+    Work.STORE: "w",
+    Work.RECALL: "r",
+    Work.JOIN: "j",
+    Work.WAIT_OWN: ".",
+    Work.WAIT_INPUT: "~",
+    Work.WAIT_ROOM: "!",
+}
+NUMBERS = digits + ascii_lowercase  # of streams; those beyond are `+`
+
+Symbol = Callable[[Span], str]
 
 
 def schedule_text(design: Design, steps: int | None = None, width: int = WIDTH) -> str:
-    """One sequence against cycles, a row for each part of the hardware."""
+    """A sequence on each stream against cycles, a row for each part of the hardware."""
     table = timetable(design, steps)
-    names = [f"{lane.name} {lane.part}" for lane in table.lanes]
-    left = max(map(len, names)) + 2
-    columns = max(width - left, 20)
-    scale = -(-table.end // columns)
+    named = [row for lane in table.lanes for row in lane_rows(lane, table.streams)]
+    left = max(len(name) for name, _, _ in named) + 2
+    scale = -(-table.end // max(width - left, 20))
     rows = [" " * left + ruler(table.end, scale)]
-    rows += [f"{n:<{left}}{row(lane, scale)}" for n, lane in zip(names, table.lanes, strict=True)]
+    rows += [f"{name:<{left}}{row(lane, scale, symbol)}" for name, lane, symbol in named]
     unit = "one character is " + (f"{scale} cycles" if scale > 1 else "one cycle")
-    head = f"{table.steps} steps in {table.cycles} cycles; {unit}"
-    return "\n".join([head, *rows, LEGEND])
+    used = [fill(str(lane.usage), width) for lane in table.lanes if lane.usage]
+    return "\n".join([f"{table.title}; {unit}", *rows, fill(legend(table), width), *used])
 
 
-def row(lane: Lane, scale: int) -> str:
-    """The letters of a lane; a later span overwrites an earlier one."""
-    end = max(s.end for s in lane.spans)
-    cells = [" "] * -(-end // scale)
+def lane_rows(lane: Lane, streams: int) -> Iterator[tuple[str, Lane, Symbol]]:
+    """The rows of a lane: what is done; with several streams, for which of them."""
+    name = f"{brief(lane.name)} {lane.part}"
+    if streams == 1 or lane.part == MAC:
+        yield name, lane, by_work
+    if streams > 1:
+        yield (f"{brief(lane.name)} streams" if lane.part == MAC else name), lane, by_stream
+
+
+def by_work(span: Span) -> str:
+    """The letter of what is done, a capital in odd steps."""
+    letter = LETTER[span.work]
+    return letter.upper() if span.step % 2 else letter
+
+
+def by_stream(span: Span) -> str:
+    """The number of the stream."""
+    if span.work.waits:
+        return " "
+    return NUMBERS[span.stream] if span.stream < len(NUMBERS) else "+"
+
+
+def row(lane: Lane, scale: int, symbol: Symbol) -> str:
+    """In each place what takes most of its cycles, work counting twice against waits; of equals,
+    what began last.
+    """
+    cells: dict[int, Counter[str]] = {}
     for s in lane.spans:
-        letter = LETTER[s.work].upper() if s.step % 2 else LETTER[s.work]
         for k in range(s.start // scale, -(-s.end // scale)):
-            cells[k] = letter
-    return "".join(cells)
+            here = min(s.end, (k + 1) * scale) - max(s.start, k * scale)
+            weight = here if s.work.waits else 2 * here
+            counted = cells.setdefault(k, Counter())
+            counted[symbol(s)] = counted.pop(symbol(s), 0) + weight  # pop: to the end
+    last = max(cells)
+    return "".join(most(cells.get(k, Counter(" "))) for k in range(last + 1)).rstrip()
+
+
+def most(counted: Counter[str]) -> str:
+    """The most frequent character, of equals the last."""
+    return max(reversed(counted), key=lambda c: counted[c])
+
+
+def legend(table: Timetable) -> str:
+    """What the characters mean."""
+    works = [w for w in table.works if table.streams == 1 or w in MAC_WORK]
+    told = ", ".join(f"{LETTER[w]} {w.value}" for w in works)
+    numbers = "; numbers and letters of the other rows: the stream" if table.streams > 1 else ""
+    return f"{told}; capitals in odd steps{numbers}"
+
+
+MAC_WORK = (Work.SHARED, Work.X, Work.H, Work.INNER, *(w for w in Work if w.waits))
 
 
 def ruler(end: int, scale: int) -> str:
