@@ -56,11 +56,28 @@ SETS: dict[str, list[Parameters]] = {
         {"Gates": 4, "Pe": 3, "Simd": 5, "Groups": 2, "Blocks": 3, "Registers": 5},
         {"Simd": 16, "Pe": 2, "AccWidth": 9},
         {"Simd": 3, "Blocks": 2, "Registers": 0},
+        {"Gates": 3, "Simd": 5, "Lanes": 2, "PackedWidth": 25, "Groups": 3, "Blocks": 2},
+        {"Gates": 3, "Simd": 4, "Lanes": 2, "PackedWidth": 25},
+        {"Gates": 3, "Lut": 1, "WeightWidth": 2},
         {"Registers": 0},
         {"Simd": 1, "OperandSigned": 0, "WeightSigned": 0, "WeightWidth": 1},
     ],
     "hwrnn_map_ctrl": [{"Beats": 3, "OutDepth": 7}],
     "hwrnn_mul": [{"Lanes": 2, "AWidth": 3, "BWidth": 5, "BSigned": 0, "YWidth": 8}],
+    "hwrnn_mul_array": [
+        {"Rows": 5, "Columns": 3, "Lanes": 2, "PackedWidth": 25},
+        {"Rows": 3, "Columns": 2, "Lanes": 4, "Spacing": 7, "Overlap": 1, "PackedWidth": 26}
+        | {"OperandWidth": 4, "OperandSigned": 0, "WeightWidth": 4, "ProductWidth": 8},
+        {"Rows": 5, "Columns": 3, "Lut": 1, "Register": 0},
+    ],
+    "hwrnn_mul_lut": [
+        {"Rows": 2, "Columns": 3, "OperandWidth": 2, "OperandSigned": 0, "Register": 0},
+    ],
+    "hwrnn_mul_packed": [
+        {"Rows": 8, "Columns": 3, "Lanes": 4, "Spacing": 7, "Overlap": 1, "PackedWidth": 26}
+        | {"OperandWidth": 4, "OperandSigned": 0, "WeightWidth": 4, "ProductWidth": 8},
+        {"Rows": 2, "Lanes": 2, "PackedWidth": 25, "Register": 0},
+    ],
     "hwrnn_operand": [{"Simd": 3, "XSigned": 0, "XWidth": 4}],
     "hwrnn_requant_scale": [
         {"Lanes": 2, "Shift": 0, "ByShift": 1, "MulWidth": 3},

@@ -3,6 +3,9 @@
 // Parts in order: multipliers, TreeStages stages of two levels of adders, accumulators (with
 // Blocks > 1). Registers: bit 0 puts a register behind the multipliers, bit k one behind stage k
 // of the tree; the accumulators are registers always.
+// Lut, Lanes, Spacing, Overlap and PackedWidth: see hwrnn_mul_array. The carries that packed
+// products leave go in with the adders, one each; the last one with the accumulator or, with one
+// block, at the end.
 // Latency from operand_i to acc_o: the bits set, and one more with Blocks > 1. A vector a cycle,
 // of any group, free-running. Sums wrap to AccWidth, which holds the final ones.
 `default_nettype none
@@ -14,10 +17,15 @@ module hwrnn_mac_array #(
   parameter int unsigned Groups = 1,
   parameter int unsigned Blocks = 1,
   parameter bit [31:0] Registers = '1,
+  parameter bit Lut = 1'b0,
+  parameter int unsigned Lanes = 1,
+  parameter int unsigned Spacing = 16,
+  parameter bit Overlap = 1'b0,
   parameter int unsigned OperandWidth = 8,
   parameter bit OperandSigned = 1'b1,
   parameter int unsigned WeightWidth = 8,
   parameter bit WeightSigned = 1'b1,
+  parameter int unsigned PackedWidth = WeightSigned ? WeightWidth : WeightWidth + 1,
   parameter int unsigned ProductWidth = 16,
   parameter int unsigned AccWidth = 16,
   localparam int unsigned Sums = Gates * Pe,
@@ -36,8 +44,7 @@ module hwrnn_mac_array #(
 
   localparam int unsigned TreeStages = ($clog2(Simd) + 1) / 2;
   localparam int unsigned TreeDelay = $countones(Registers[TreeStages:0]);
-  localparam int unsigned OperandBits = OperandSigned ? OperandWidth : OperandWidth + 1;
-  localparam int unsigned WeightBits = WeightSigned ? WeightWidth : WeightWidth + 1;
+  localparam bit Carries = !Lut && Lanes > 1;
 
   // Terms of one sum after so many stages of the tree, each of which adds four to one.
   function automatic int unsigned terms_at(int unsigned stage);
@@ -56,61 +63,107 @@ module hwrnn_mac_array #(
     return (ProductWidth + 2 * stage < AccWidth) ? ProductWidth + 2 * stage : AccWidth;
   endfunction
 
-  logic signed [OperandBits-1:0] operand [Simd];
-  logic signed [WeightBits-1:0] weight [Sums*Simd];
+  logic [Sums*Simd*ProductWidth-1:0] product;
+  logic [Sums*Simd-1:0] product_carry;
 
-  for (genvar k = 0; k < Simd; k++) begin : g_operand
-    assign operand[k] = signed'(OperandBits'(operand_i[k*OperandWidth+:OperandWidth]));
-  end
-
-  for (genvar k = 0; k < Sums * Simd; k++) begin : g_weight
-    assign weight[k] = signed'(WeightBits'(weights_i[k*WeightWidth+:WeightWidth]));
-  end
+  hwrnn_mul_array #(
+    .Rows         (Sums),
+    .Columns      (Simd),
+    .Lut          (Lut),
+    .Lanes        (Lanes),
+    .Spacing      (Spacing),
+    .Overlap      (Overlap),
+    .PackedWidth  (PackedWidth),
+    .Register     (Registers[0]),
+    .OperandWidth (OperandWidth),
+    .OperandSigned(OperandSigned),
+    .WeightWidth  (WeightWidth),
+    .WeightSigned (WeightSigned),
+    .ProductWidth (ProductWidth)
+  ) u_multipliers (
+    .clk_i,
+    .operand_i,
+    .weights_i,
+    .product_o(product),
+    .carry_o  (product_carry)
+  );
 
   // Flat loops over all sums at once: a simulator keeps them as loops, however large the array.
   for (genvar s = 0; s <= TreeStages; s++) begin : g_tree
     localparam int unsigned Terms = terms_at(s);
     localparam int unsigned Places = places_at(s);
     localparam int unsigned Width = width_at(s);
+    localparam bit IsLast = s == TreeStages && Blocks == 1;
 
-    logic signed [Width-1:0] sum_d [Sums*Places], sum [Sums*Places];
+    logic signed [Width-1:0] sum [Sums*Places];
+    logic carry [Sums*Places];
 
     if (s == 0) begin : g_products
       always_comb begin
         for (int unsigned k = 0; k < Sums * Places; k++) begin
-          sum_d[k] = (k % Places < Terms)
-              ? Width'(operand[k%Places%Simd] * weight[(k/Places*Simd+k%Places)%(Sums*Simd)]) : '0;
+          sum[k] = (k % Places < Terms)
+              ? Width'(signed'(product[(k/Places*Terms+k%Places%Terms)*ProductWidth+:ProductWidth]))
+              : '0;
+          carry[k] = k % Places < Terms && product_carry[k/Places*Terms+k%Places%Terms];
         end
       end
     end else begin : g_adders
+      logic signed [Width-1:0] sum_d [Sums*Places];
+      logic carry_d [Sums*Places];
+
+      // Two numbers and a carry, in one adder.
+      function automatic logic signed [Width-1:0] add(
+          logic signed [Width-1:0] a, logic signed [Width-1:0] b, logic c);
+        return Carries ? Width'(({a, 1'b1} + {b, c}) >> 1) : a + b;
+      endfunction
+
+      // Four numbers and the carries of three; with that of the fourth if it can go nowhere else.
+      function automatic logic signed [Width-1:0] add_four(int unsigned first);
+        logic signed [Width-1:0] four;
+        four = add(
+            add(Width'(g_tree[s-1].sum[first]), Width'(g_tree[s-1].sum[first+1]),
+                g_tree[s-1].carry[first]),
+            add(Width'(g_tree[s-1].sum[first+2]), Width'(g_tree[s-1].sum[first+3]),
+                g_tree[s-1].carry[first+1]),
+            g_tree[s-1].carry[first+2]);
+        return IsLast ? add(four, '0, g_tree[s-1].carry[first+3]) : four;
+      endfunction
+
       always_comb begin
         for (int unsigned k = 0; k < Sums * Places; k++) begin
-          sum_d[k] = (k % Places < Terms)
-              ? Width'(g_tree[s-1].sum[(k/Places*Terms+k%Places%Terms)*4])
-              + Width'(g_tree[s-1].sum[(k/Places*Terms+k%Places%Terms)*4+1])
-              + Width'(g_tree[s-1].sum[(k/Places*Terms+k%Places%Terms)*4+2])
-              + Width'(g_tree[s-1].sum[(k/Places*Terms+k%Places%Terms)*4+3]) : '0;
+          sum_d[k] = (k % Places < Terms) ? add_four((k/Places*Terms+k%Places%Terms) * 4) : '0;
+          carry_d[k] = !IsLast && k % Places < Terms
+              && g_tree[s-1].carry[(k/Places*Terms+k%Places%Terms)*4+3];
         end
       end
-    end
 
-    if (Registers[s]) begin : g_register
-      always_ff @(posedge clk_i) begin
-        sum <= sum_d;
+      if (Registers[s]) begin : g_register
+        always_ff @(posedge clk_i) begin
+          sum <= sum_d;
+          carry <= carry_d;
+        end
+      end else begin : g_wire
+        assign sum = sum_d;
+        assign carry = carry_d;
       end
-    end else begin : g_wire
-      assign sum = sum_d;
     end
   end
 
-  logic [Sums*AccWidth-1:0] total;
+  logic [Sums*AccWidth-1:0] acc_old, acc_d;
 
-  for (genvar u = 0; u < Sums; u++) begin : g_total
-    assign total[u*AccWidth+:AccWidth] = AccWidth'(g_tree[TreeStages].sum[u]);
+  for (genvar u = 0; u < Sums; u++) begin : g_sum
+    logic [AccWidth-1:0] old, sum;
+    logic carry;
+
+    assign old = acc_old[u*AccWidth+:AccWidth];
+    assign sum = AccWidth'(g_tree[TreeStages].sum[u]);
+    assign carry = g_tree[TreeStages].carry[u];
+    assign acc_d[u*AccWidth+:AccWidth]
+        = Carries ? AccWidth'(({old, 1'b1} + {sum, carry}) >> 1) : old + sum;
   end
 
   if (Blocks > 1) begin : g_accumulate
-    logic [Sums*AccWidth-1:0] memory_q [Groups], acc_d, acc_q, acc_old;
+    logic [Sums*AccWidth-1:0] memory_q [Groups], acc_q;
     logic [GroupWidth-1:0] group;
     logic valid, first_block;
 
@@ -144,11 +197,6 @@ module hwrnn_mac_array #(
 
     assign acc_old = first_block ? '0 : memory_q[group];
 
-    for (genvar u = 0; u < Sums; u++) begin : g_sum
-      assign acc_d[u*AccWidth+:AccWidth] = acc_old[u*AccWidth+:AccWidth]
-          + total[u*AccWidth+:AccWidth];
-    end
-
     always_ff @(posedge clk_i) begin
       if (valid) memory_q[group] <= acc_d;
       acc_q <= acc_d;
@@ -158,7 +206,8 @@ module hwrnn_mac_array #(
   end else begin : g_single_block
     logic unused;
     assign unused = &{clk_i, rst_i, valid_i, first_block_i, group_i};
-    assign acc_o = total;
+    assign acc_old = '0;
+    assign acc_o = acc_d;
   end
 
 endmodule

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// Products of Rows weights with each of Columns operands: weight * operand = product_o + carry_o.
+// Hard multipliers take Lanes rows each (see hwrnn_mul_packed), or with Lut none at all. Rows that
+// do not fill one share one nevertheless in some of the columns, and do without in the others, so
+// that there are no more multipliers than a Lanes-th of the products, rounded up.
+// Latency: 1 with Register, else 0. A set a cycle.
+`default_nettype none
+
+module hwrnn_mul_array #(
+  parameter int unsigned Rows = 1,
+  parameter int unsigned Columns = 1,
+  parameter bit Lut = 1'b0,
+  parameter int unsigned Lanes = 1,
+  parameter int unsigned Spacing = 16,
+  parameter bit Overlap = 1'b0,
+  parameter bit Register = 1'b1,
+  parameter int unsigned OperandWidth = 8,
+  parameter bit OperandSigned = 1'b1,
+  parameter int unsigned WeightWidth = 8,
+  parameter bit WeightSigned = 1'b1,
+  parameter int unsigned PackedWidth = WeightSigned ? WeightWidth : WeightWidth + 1,
+  parameter int unsigned ProductWidth = 16
+) (
+  input  wire logic                                clk_i,
+
+  input  wire logic [Columns*OperandWidth-1:0]     operand_i,
+  input  wire logic [Rows*Columns*WeightWidth-1:0] weights_i,
+  output logic [Rows*Columns*ProductWidth-1:0]     product_o,
+  output logic [Rows*Columns-1:0]                  carry_o
+);
+
+  localparam int unsigned FullRows = Lut ? 0 : Rows / Lanes * Lanes;
+  localparam int unsigned RestRows = Rows - FullRows;
+  localparam int unsigned HardColumns = Lut ? 0 : (RestRows * Columns + Lanes - 1) / Lanes;
+  localparam int unsigned SoftColumns = (RestRows > 0) ? Columns - HardColumns : 0;
+  localparam int unsigned WeightBits = WeightSigned ? WeightWidth : WeightWidth + 1;
+
+  if (FullRows > 0) begin : g_full
+    hwrnn_mul_packed #(
+      .Rows         (FullRows),
+      .Columns      (Columns),
+      .Lanes        (Lanes),
+      .Spacing      (Spacing),
+      .Overlap      (Overlap),
+      .PackedWidth  (PackedWidth),
+      .Register     (Register),
+      .OperandWidth (OperandWidth),
+      .OperandSigned(OperandSigned),
+      .WeightWidth  (WeightWidth),
+      .WeightSigned (WeightSigned),
+      .ProductWidth (ProductWidth)
+    ) u_packed (
+      .clk_i,
+      .operand_i,
+      .weights_i(weights_i[FullRows*Columns*WeightWidth-1:0]),
+      .product_o(product_o[FullRows*Columns*ProductWidth-1:0]),
+      .carry_o  (carry_o[FullRows*Columns-1:0])
+    );
+  end
+
+  if (HardColumns > 0) begin : g_hard
+    logic [RestRows*HardColumns*WeightWidth-1:0] weights;
+    logic [RestRows*HardColumns*ProductWidth-1:0] product;
+    logic [RestRows*HardColumns-1:0] carry;
+
+    hwrnn_mul_packed #(
+      .Rows         (RestRows),
+      .Columns      (HardColumns),
+      .Lanes        (RestRows),
+      .Spacing      (Spacing),
+      .Overlap      (Overlap),
+      .PackedWidth  ((RestRows > 1) ? PackedWidth - (Lanes - RestRows) * Spacing : WeightBits),
+      .Register     (Register),
+      .OperandWidth (OperandWidth),
+      .OperandSigned(OperandSigned),
+      .WeightWidth  (WeightWidth),
+      .WeightSigned (WeightSigned),
+      .ProductWidth (ProductWidth)
+    ) u_packed (
+      .clk_i,
+      .operand_i(operand_i[HardColumns*OperandWidth-1:0]),
+      .weights_i(weights),
+      .product_o(product),
+      .carry_o  (carry)
+    );
+
+    for (genvar r = 0; r < RestRows; r++) begin : g_row
+      localparam int unsigned First = (FullRows + r) * Columns;
+
+      assign weights[r*HardColumns*WeightWidth+:HardColumns*WeightWidth]
+          = weights_i[First*WeightWidth+:HardColumns*WeightWidth];
+      assign product_o[First*ProductWidth+:HardColumns*ProductWidth]
+          = product[r*HardColumns*ProductWidth+:HardColumns*ProductWidth];
+      assign carry_o[First+:HardColumns] = carry[r*HardColumns+:HardColumns];
+    end
+  end
+
+  if (SoftColumns > 0) begin : g_soft
+    logic [RestRows*SoftColumns*WeightWidth-1:0] weights;
+    logic [RestRows*SoftColumns*ProductWidth-1:0] product;
+
+    hwrnn_mul_lut #(
+      .Rows         (RestRows),
+      .Columns      (SoftColumns),
+      .Register     (Register),
+      .OperandWidth (OperandWidth),
+      .OperandSigned(OperandSigned),
+      .WeightWidth  (WeightWidth),
+      .WeightSigned (WeightSigned),
+      .ProductWidth (ProductWidth)
+    ) u_lut (
+      .clk_i,
+      .operand_i(operand_i[Columns*OperandWidth-1:HardColumns*OperandWidth]),
+      .weights_i(weights),
+      .product_o(product)
+    );
+
+    for (genvar r = 0; r < RestRows; r++) begin : g_row
+      localparam int unsigned First = (FullRows + r) * Columns + HardColumns;
+
+      assign weights[r*SoftColumns*WeightWidth+:SoftColumns*WeightWidth]
+          = weights_i[First*WeightWidth+:SoftColumns*WeightWidth];
+      assign product_o[First*ProductWidth+:SoftColumns*ProductWidth]
+          = product[r*SoftColumns*ProductWidth+:SoftColumns*ProductWidth];
+      assign carry_o[First+:SoftColumns] = '0;
+    end
+  end
+
+endmodule
+
+`default_nettype wire
