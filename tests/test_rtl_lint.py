@@ -24,7 +24,10 @@ SLANG = "-Wextra -Wconversion -Wno-sign-conversion -Wno-useless-cast -Wno-case-r
 
 Parameters = dict[str, int | str]
 SETS: dict[str, list[Parameters]] = {
-    "hwrnn_add": [{"Lanes": 3, "AWidth": 4, "ASigned": 0, "BWidth": 9, "YWidth": 10}],
+    "hwrnn_add": [
+        {"Lanes": 3, "AWidth": 4, "ASigned": 0, "BWidth": 9, "YWidth": 10},
+        {"Register": 0},
+    ],
     "hwrnn_axis_in": [
         {"Lanes": 3, "Width": 1, "PortWidth": 1, "Beats": 2},
         {"Lanes": 1, "Width": 12, "PortWidth": 16, "FixedBeats": 7},
@@ -34,6 +37,9 @@ SETS: dict[str, list[Parameters]] = {
     ],
     "hwrnn_axis_out": [{"Lanes": 3, "Width": 1, "Signed": 0, "PortWidth": 1, "Segments": 5}],
     "hwrnn_beat_counter": [{"Lanes": 3, "Segments": 8}, {"Lanes": 8, "Segments": 3}],
+    "hwrnn_block_counter": [
+        {"Groups": 3, "Sources": 3, "XBlocks": 2, "VectorBlocks": 4, "HandAfter": "3'd6"}
+    ],
     "hwrnn_concat": [{"Inputs": 2, "Width": 1}],
     "hwrnn_credit": [{"Depth": 1}, {"Depth": 7}],
     "hwrnn_delay": [{"Width": 1, "Depth": 1, "HasReset": 1}, {"Width": 9, "Depth": 5}],
@@ -42,16 +48,35 @@ SETS: dict[str, list[Parameters]] = {
         {"XLanes": 3, "YLanes": 5, "XSegments": 7, "YSegments": 7, "XBeats": 3, "IdWidth": 4}
     ],
     "hwrnn_engine_ctrl": [
-        {"Groups": 5, "XBlocks": 2, "HBlocks": 3, "Units": 9, "Pe": 2, "Simd": 3, "HasState": 1},
-        {"Groups": 1, "XBlocks": 1, "HBlocks": 1, "HasState": 1, "MaxPending": 9},
-        {"Groups": 4, "HasState": 1, "MaxPending": 12, "EmitAll": 0, "EmitFirst": 1},
-        {"Groups": 3, "XBlocks": 4, "EmitAll": 0, "EmitLast": 1, "OutDepth": 5},
+        {
+            "Groups": 5,
+            "Sources": 2,
+            "XBlocks": 2,
+            "VectorBlocks": 3,
+            "HandAfter": "2'd2",
+            "Units": 9,
+        }
+        | {"Pe": 2, "Simd": 3, "HasState": 1},
+        {"HasState": 1, "Shared": 1, "MaxPending": 9},
+        {"Shared": 1, "HasState": 1, "Streams": 5, "Cells": 5, "MaxPending": 9, "Units": 3}
+        | {"Pe": 3, "Simd": 5},
+        {"Groups": 4, "Units": 4, "HasState": 1, "ByGroup": 1, "MaxPending": 12}
+        | {"EmitAll": 0, "EmitFirst": 1},
+        {"Groups": 3, "Units": 3, "XBlocks": 4, "EmitAll": 0, "EmitLast": 1, "OutDepth": 5},
+        {"Sources": 4, "HandAfter": "4'd14", "Groups": 2, "VectorBlocks": 2, "Units": 4, "Pe": 2}
+        | {"Simd": 2, "HasState": 1, "Streams": 3},
+        {"Sources": 2, "HandAfter": "2'd3", "Groups": 2, "VectorBlocks": 2, "Units": 4, "Pe": 2}
+        | {"Simd": 2, "HasState": 1, "ByGroup": 1, "Streams": 2, "Cells": 2},
+        {"Sources": 2, "HandAfter": "2'd3"},
     ],
     "hwrnn_fifo": [{"Depth": 2}, {"Depth": 5, "Width": 1}],
     "hwrnn_fork": [{"Outputs": 1}, {"Outputs": 5}],
     "hwrnn_frame_fifo": [{"Depth": 10, "OutDepth": 3}],
     "hwrnn_interleave": [{"Inputs": 3, "Width": 5, "Beats": 2}],
-    "hwrnn_lut": [{"Lanes": 2, "XWidth": 1, "YWidth": 9}],
+    "hwrnn_lut": [
+        {"Lanes": 2, "XWidth": 1, "YWidth": 9},
+        {"Lanes": 2, "XWidth": 3, "Cells": 3, "Register": 0},
+    ],
     "hwrnn_mac_array": [
         {"Gates": 4, "Pe": 3, "Simd": 5, "Groups": 2, "Blocks": 3, "Registers": 5},
         {"Simd": 16, "Pe": 2, "AccWidth": 9},
@@ -63,7 +88,10 @@ SETS: dict[str, list[Parameters]] = {
         {"Simd": 1, "OperandSigned": 0, "WeightSigned": 0, "WeightWidth": 1},
     ],
     "hwrnn_map_ctrl": [{"Beats": 3, "OutDepth": 7}],
-    "hwrnn_mul": [{"Lanes": 2, "AWidth": 3, "BWidth": 5, "BSigned": 0, "YWidth": 8}],
+    "hwrnn_mul": [
+        {"Lanes": 2, "AWidth": 3, "BWidth": 5, "BSigned": 0, "YWidth": 8},
+        {"Register": 0},
+    ],
     "hwrnn_mul_array": [
         {"Rows": 5, "Columns": 3, "Lanes": 2, "PackedWidth": 25},
         {"Rows": 3, "Columns": 2, "Lanes": 4, "Spacing": 7, "Overlap": 1, "PackedWidth": 26}
@@ -78,12 +106,20 @@ SETS: dict[str, list[Parameters]] = {
         | {"OperandWidth": 4, "OperandSigned": 0, "WeightWidth": 4, "ProductWidth": 8},
         {"Rows": 2, "Lanes": 2, "PackedWidth": 25, "Register": 0},
     ],
-    "hwrnn_operand": [{"Simd": 3, "XSigned": 0, "XWidth": 4}],
+    "hwrnn_operand": [{"Sources": 3, "Width": 5}],
+    "hwrnn_pending": [{"Most": 5}, {"Most": 1, "Streams": 3}],
+    "hwrnn_register": [{"Register": 0}, {"Width": 1}],
     "hwrnn_requant_scale": [
         {"Lanes": 2, "Shift": 0, "ByShift": 1, "MulWidth": 3},
         {"XSigned": 0, "TiesEven": 0, "SumWidth": 70, "YWidth": 4, "Lo": 0, "Hi": 15},
+        {"RegisterMid": 0},
+        {"RegisterOut": 0},
+        {"RegisterMid": 0, "RegisterOut": 0, "ByShift": 1, "MulWidth": 3},
     ],
-    "hwrnn_requant_thresholds": [{"Thresholds": 15, "YWidth": 4, "Lo": -8, "Lanes": 3}],
+    "hwrnn_requant_thresholds": [
+        {"Thresholds": 15, "YWidth": 4, "Lo": -8, "Lanes": 3},
+        {"RegisterMid": 0, "RegisterOut": 0},
+    ],
     "hwrnn_resize": [{"Lanes": 3, "XWidth": 9, "YWidth": 4}, {"XSigned": 0, "YWidth": 12}],
     "hwrnn_reverse": [{"Beats": 3, "MaxSteps": 5, "OutDepth": 3}],
     "hwrnn_rom": [{"Depth": 1}, {"Depth": 5, "Width": 70}],
@@ -93,15 +129,30 @@ SETS: dict[str, list[Parameters]] = {
         {"First": 1, "Beats": 3, "Streams": 3},
     ],
     "hwrnn_separate": [{"Outputs": 3}],
-    "hwrnn_state_mem": [{"Groups": 1}, {"Groups": 5, "Width": 3}],
+    "hwrnn_state_mem": [
+        {"Groups": 1},
+        {"Groups": 5, "Width": 3},
+        {"Groups": 1, "Streams": 3, "Cells": 3},
+        {"Groups": 3, "Streams": 2},
+    ],
     "hwrnn_stream_checks": [{"Width": 3}],
     "hwrnn_stream_reg": [{"Width": 1}],
-    "hwrnn_sub": [{"Lanes": 2, "ASigned": 0, "AWidth": 1, "BWidth": 9, "YWidth": 10}],
+    "hwrnn_sub": [
+        {"Lanes": 2, "ASigned": 0, "AWidth": 1, "BWidth": 9, "YWidth": 10},
+        {"Register": 0},
+    ],
     "hwrnn_threshold_level": [
         {"Level": 0, "YWidth": 1},
         {"Level": 3, "Groups": 3, "Lanes": 2, "YWidth": 4, "Lo": -8},
+        {"Level": 2, "YWidth": 3, "RegisterMid": 0, "RegisterOut": 0},
+        {"Level": 2, "YWidth": 3, "RegisterMid": 0},
     ],
-    "hwrnn_vector_mem": [{"Units": 9, "Pe": 4, "Simd": 2}, {"Units": 3, "Pe": 1, "Simd": 3}],
+    "hwrnn_vector_mem": [
+        {"Units": 9, "Pe": 4, "Simd": 2},
+        {"Units": 3, "Pe": 1, "Simd": 3},
+        {"Units": 3, "Pe": 2, "Simd": 5, "Streams": 3, "Cells": 3},
+        {"Units": 4, "Pe": 4, "Simd": 2, "Streams": 4},
+    ],
 }
 CASES = [(m, p) for m in sorted(library_modules()) for p in [{}, *SETS[m]]]
 
@@ -158,7 +209,8 @@ def test_library_in_slang(
     module: str, parameters: Parameters, capfd: pytest.CaptureFixture[str]
 ) -> None:
     sources = " ".join(f"{m}.sv" for m in sorted(library_modules()))
-    arguments = f"--top {module} {' '.join(shown(parameters))} {sources}"
+    chosen = " ".join(f'"{p}"' for p in shown(parameters))
+    arguments = f"--top {module} {chosen} {sources}"
     assert slang(LIBRARY, arguments, capfd) == ""
 
 

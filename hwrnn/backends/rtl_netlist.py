@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hwrnn.backends.jinja import sv_int
@@ -135,6 +136,16 @@ class Module:
                 ports=padded({k: str(v) for k, v in (clock | dict(ports)).items()}),
             )
         )
+
+    def keep_used(self, names: Iterable[str]) -> None:
+        """Note, as unused, the signals that nothing reads: linters then know that it is meant."""
+        read = [right for _, right in self.assigns]
+        for i in self.instances:
+            read += [value for port, value in i.ports if not port.strip().endswith("_o")]
+        words = {word for text in read for word in re.findall(r"\w+", text)}
+        for name in names:
+            if name not in words:
+                self.assigns.append((self.wire(f"unused_{name}"), f"&{{1'b0, {name}}}"))
 
     def resized(self, signal: str, name: str, lanes: int, old: IntType, new: IntType) -> str:
         """`signal`, lane by lane, as the bits of another type that covers it."""

@@ -1,29 +1,53 @@
 // SPDX-License-Identifier: Apache-2.0
 // Table read, lane by lane: the entry at the bit pattern of x. The table is a $readmemh file of
-// 2**XWidth entries. Latency 1, a vector a cycle.
+// 2**XWidth entries; with several cells one after the other, chosen by cell_i. Latency Register, a
+// vector a cycle.
 `default_nettype none
 
 module hwrnn_lut #(
   parameter int unsigned Lanes = 1,
+  parameter int unsigned Cells = 1,
   parameter int unsigned XWidth = 8,
   parameter int unsigned YWidth = 8,
-  parameter string File = ""
+  parameter bit Register = 1'b1,
+  parameter string File = "",
+  localparam int unsigned CellWidth = (Cells > 1) ? $clog2(Cells) : 1
 ) (
   input  wire logic                    clk_i,
+  input  wire logic [CellWidth-1:0]    cell_i,
   input  wire logic [Lanes*XWidth-1:0] x_i,
   output logic [Lanes*YWidth-1:0]      y_o
 );
 
-  logic [YWidth-1:0] entries [2**XWidth];
-  logic [Lanes*YWidth-1:0] y_q;
+  localparam int unsigned AddressWidth = XWidth + ((Cells > 1) ? CellWidth : 0);
+
+  logic [YWidth-1:0] entries [Cells*2**XWidth];
 
   initial $readmemh(File, entries);
 
-  assign y_o = y_q;
+  function automatic logic [AddressWidth-1:0] address_of(logic [XWidth-1:0] x);
+    return AddressWidth'({cell_i, x});
+  endfunction
 
-  always_ff @(posedge clk_i) begin
-    for (int unsigned k = 0; k < Lanes; k++) begin
-      y_q[k*YWidth+:YWidth] <= entries[x_i[k*XWidth+:XWidth]];
+  // The register stands beside the table, so that both fit one memory block.
+  if (Register) begin : g_register
+    logic [Lanes*YWidth-1:0] y_q;
+
+    always_ff @(posedge clk_i) begin
+      for (int unsigned k = 0; k < Lanes; k++) begin
+        y_q[k*YWidth+:YWidth] <= entries[address_of(x_i[k*XWidth+:XWidth])];
+      end
+    end
+
+    assign y_o = y_q;
+  end else begin : g_wire
+    logic unused;
+    assign unused = clk_i;
+
+    always_comb begin
+      for (int unsigned k = 0; k < Lanes; k++) begin
+        y_o[k*YWidth+:YWidth] = entries[address_of(x_i[k*XWidth+:XWidth])];
+      end
     end
   end
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Requantiser, lane by lane: y = clamp((mul * x + add) >> Shift); TiesEven clears the lowest bit
 // when all bits that were shifted out are zero. ByShift: mul_i is the logarithm of a power of two,
-// and the latency is 1; else 2 (multiply; add, shift, round, clamp). add_i belongs to the last of
-// these cycles, mul_i to the first. A vector a cycle.
+// and all is one item with the register RegisterOut; else RegisterMid stands behind the product
+// too, and add_i belongs to the cycle behind it. Latency: the registers; a vector a cycle.
 `default_nettype none
 
 module hwrnn_requant_scale #(
@@ -17,7 +17,9 @@ module hwrnn_requant_scale #(
   parameter bit ByShift = 1'b0,
   parameter int unsigned YWidth = 8,
   parameter int Lo = -128,
-  parameter int Hi = 127
+  parameter int Hi = 127,
+  parameter bit RegisterMid = 1'b1,
+  parameter bit RegisterOut = 1'b1
 ) (
   input  wire logic                      clk_i,
   input  wire logic [Lanes*XWidth-1:0]   x_i,
@@ -32,7 +34,7 @@ module hwrnn_requant_scale #(
   localparam logic signed [FullWidth-1:0] High = FullWidth'(Hi);
 
   logic [Lanes*FullWidth-1:0] product_d, product;
-  logic [Lanes*YWidth-1:0] y_d, y_q;
+  logic [Lanes*YWidth-1:0] y_d;
 
   function automatic logic [FullWidth-1:0] scale(
       logic [XWidth-1:0] x, logic [MulWidth-1:0] factor);
@@ -62,23 +64,23 @@ module hwrnn_requant_scale #(
     end
   end
 
-  if (ByShift) begin : g_one_cycle
-    assign product = product_d;
-  end else begin : g_two_cycles
-    logic [Lanes*FullWidth-1:0] product_q;
+  hwrnn_register #(
+    .Width   (Lanes * FullWidth),
+    .Register(RegisterMid && !ByShift)
+  ) u_product (
+    .clk_i,
+    .d_i(product_d),
+    .q_o(product)
+  );
 
-    always_ff @(posedge clk_i) begin
-      product_q <= product_d;
-    end
-
-    assign product = product_q;
-  end
-
-  always_ff @(posedge clk_i) begin
-    y_q <= y_d;
-  end
-
-  assign y_o = y_q;
+  hwrnn_register #(
+    .Width   (Lanes * YWidth),
+    .Register(RegisterOut)
+  ) u_y (
+    .clk_i,
+    .d_i(y_d),
+    .q_o(y_o)
+  );
 
 endmodule
 

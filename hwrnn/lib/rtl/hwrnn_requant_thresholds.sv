@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Requantiser with few levels, lane by lane: Lo + the number of thresholds that x has reached.
-// Latency 2 (compare side by side, count), a vector a cycle.
+// Compares side by side (RegisterMid), then counts (RegisterOut). Latency: the registers; a vector
+// a cycle.
 `default_nettype none
 
 module hwrnn_requant_thresholds #(
@@ -10,7 +11,9 @@ module hwrnn_requant_thresholds #(
   parameter int unsigned Thresholds = 3,
   parameter int unsigned ThresholdWidth = 9,
   parameter int unsigned YWidth = 2,
-  parameter int Lo = 0
+  parameter int Lo = 0,
+  parameter bit RegisterMid = 1'b1,
+  parameter bit RegisterOut = 1'b1
 ) (
   input  wire logic                                       clk_i,
   input  wire logic [Lanes*XWidth-1:0]                    x_i,
@@ -23,8 +26,8 @@ module hwrnn_requant_thresholds #(
            ThresholdWidth, XWidth);
   end
 
-  logic [Lanes*Thresholds-1:0] reached_d, reached_q;
-  logic [Lanes*YWidth-1:0] y_d, y_q;
+  logic [Lanes*Thresholds-1:0] reached_d, reached;
+  logic [Lanes*YWidth-1:0] y_d;
 
   function automatic logic reach(logic [XWidth-1:0] x, logic [ThresholdWidth-1:0] threshold);
     return ThresholdWidth'(signed'({XSigned && x[XWidth-1], x})) >= signed'(threshold);
@@ -43,16 +46,27 @@ module hwrnn_requant_thresholds #(
   always_comb begin
     for (int unsigned k = 0; k < Lanes; k++) begin
       y_d[k*YWidth+:YWidth] = YWidth'(Lo)
-          + YWidth'($countones(reached_q[k*Thresholds+:Thresholds]));
+          + YWidth'($countones(reached[k*Thresholds+:Thresholds]));
     end
   end
 
-  always_ff @(posedge clk_i) begin
-    reached_q <= reached_d;
-    y_q       <= y_d;
-  end
+  hwrnn_register #(
+    .Width   (Lanes * Thresholds),
+    .Register(RegisterMid)
+  ) u_reached (
+    .clk_i,
+    .d_i(reached_d),
+    .q_o(reached)
+  );
 
-  assign y_o = y_q;
+  hwrnn_register #(
+    .Width   (Lanes * YWidth),
+    .Register(RegisterOut)
+  ) u_y (
+    .clk_i,
+    .d_i(y_d),
+    .q_o(y_o)
+  );
 
 endmodule
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Difference of two vectors, lane by lane; YWidth must hold it. Latency 1, a vector a cycle.
+// Difference of two vectors, lane by lane; YWidth must hold it. Latency Register, a vector a
+// cycle.
 `default_nettype none
 
 module hwrnn_sub #(
@@ -8,7 +9,8 @@ module hwrnn_sub #(
   parameter bit ASigned = 1'b1,
   parameter int unsigned BWidth = 8,
   parameter bit BSigned = 1'b1,
-  parameter int unsigned YWidth = 9
+  parameter int unsigned YWidth = 9,
+  parameter bit Register = 1'b1
 ) (
   input  wire logic                    clk_i,
   input  wire logic [Lanes*AWidth-1:0] a_i,
@@ -18,7 +20,7 @@ module hwrnn_sub #(
 
   localparam int unsigned FullWidth = ((AWidth > BWidth) ? AWidth : BWidth) + 2;
 
-  logic [Lanes*YWidth-1:0] y_d, y_q;
+  logic [Lanes*YWidth-1:0] y_d;
 
   function automatic logic [YWidth-1:0] difference(
       logic [AWidth-1:0] a, logic [BWidth-1:0] b);
@@ -34,11 +36,14 @@ module hwrnn_sub #(
     end
   end
 
-  always_ff @(posedge clk_i) begin
-    y_q <= y_d;
-  end
-
-  assign y_o = y_q;
+  hwrnn_register #(
+    .Width   (Lanes * YWidth),
+    .Register(Register)
+  ) u_y (
+    .clk_i,
+    .d_i(y_d),
+    .q_o(y_o)
+  );
 
 endmodule
 

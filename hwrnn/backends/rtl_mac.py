@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gate MAC array of an engine in SystemVerilog, with its weights."""
+
+from __future__ import annotations
+
+from hwrnn.backends.rtl_memory import Memories, hex_words
+from hwrnn.backends.rtl_netlist import Module
+from hwrnn.backends.rtl_taps import Taps
+from hwrnn.design.design import Engine
+from hwrnn.ir import IntType
+
+
+def mac_array(engine: Engine, module: Module, memories: Memories, tags: Taps) -> None:
+    """Weights and multipliers; the operand and the weights of an issue are there a cycle later."""
+    first = 1 - engine.mac_latency
+    weights(engine, module, memories)
+    module.wire("acc", len(engine.gates) * engine.pe * engine.accumulator_type.bits)
+    module.add(
+        "hwrnn_mac_array",
+        "u_mac_array",
+        {
+            "Gates": len(engine.gates),
+            "Pe": engine.pe,
+            "Simd": engine.simd,
+            "Groups": engine.groups,
+            "Blocks": len(engine.blocks),
+            "Registers": register_mask(engine),
+            "OperandWidth": engine.operand_type.bits,
+            "OperandSigned": engine.operand_type.signed,
+            "WeightWidth": engine.weight_type.bits,
+            "WeightSigned": engine.weight_type.signed,
+            "ProductWidth": product_bits(engine.operand_type, engine.weight_type),
+            "AccWidth": engine.accumulator_type.bits,
+        },
+        {
+            "valid_i": tags.at("issue", first),
+            "first_block_i": tags.at("first_block", first),
+            "group_i": tags.at("group", first),
+            "operand_i": "operand",
+            "weights_i": "weights",
+            "acc_o": "acc",
+        },
+    )
+
+
+def weights(engine: Engine, module: Module, memories: Memories) -> None:
+    """The weight memory: a word for each pass of a step, of each cell."""
+    words = engine.weight_words()
+    flat = words.reshape(words.shape[0] * words.shape[1], -1)
+    width = engine.weight_type.bits
+    module.wire("weights", flat.shape[1] * width)
+    module.add(
+        "hwrnn_rom",
+        "u_weights",
+        {
+            "Width": flat.shape[1] * width,
+            "Depth": len(flat),
+            "File": memories.file(f"{module.name}_weights", hex_words(flat, width)),
+        },
+        {"address_i": "address", "data_o": "weights"},
+        reset=False,
+    )
+
+
+def register_mask(engine: Engine) -> int:
+    """Bit 0: a register behind the multipliers; bit k: behind stage k of the tree."""
+    return sum(r << k for k, r in enumerate(engine.mac_registers[: engine.tree_stages + 1]))
+
+
+def product_bits(a: IntType, b: IntType) -> int:
+    """Bits of a signed number that holds every product."""
+    ends = [x * y for x in (a.lo, a.hi) for y in (b.lo, b.hi)]
+    return IntType(min(*ends, -1), max(ends)).bits
