@@ -16,7 +16,11 @@ Steady state, cycles per step of one sequence, inputs and outputs never waiting:
 * x and h in one block (simd >= I + H): R - 1 + L;
 * a product within the step (a GRU with linear_before_reset = 0; M from issuing the last product
   before it to the first issue that may use the vector): R * ceil(H/simd) more, the wait
-  max(0, M + n - 1 - R) in front of its blocks, and the same tail as above behind them.
+  max(0, M + n - 1 - R) in front of its blocks, and the same tail as above behind them; the same
+  for each further level;
+* states that no matrix reads, each group waiting for its own: max(X, L);
+* N streams, for a step of each: max(N * W, the cycles of one stream alone), W being R * blocks
+  and the waits within the step.
 """
 
 from __future__ import annotations
