@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from hwrnn.board import Board
 from hwrnn.design.datapath import Datapath, PlacedOp, StateRead
 from hwrnn.design.engine import Block, Cell, Engine, EngineState, Gate, HandOver, Vector
+from hwrnn.design.folding import Fold
+from hwrnn.design.options import Options
 from hwrnn.design.stream import Stream, axis_width, ceil_div
 from hwrnn.ir import Graph, Step
 
@@ -202,7 +204,8 @@ class Design:
     """Kernels in the order of the data, for one board. `model_hash` is of the graph's text.
 
     `streams`: so many independent sequences interleave, TID tells which. `bound`: what keeps a
-    design that was searched for a target from being smaller or faster.
+    design that was searched for a target from being smaller or faster. `options` and `folds`:
+    with what it was built, layer by layer.
     """
 
     name: str
@@ -213,6 +216,13 @@ class Design:
     max_steps: int | None = None
     streams: int = 1
     bound: str | None = None
+    options: Options = Options()
+    folds: tuple[tuple[str, Fold], ...] = ()
+
+    @property
+    def writable(self) -> bool:
+        """True when all that training changes is written at run time."""
+        return self.options.writable
 
     @property
     def engines(self) -> tuple[Engine, ...]:

@@ -23,6 +23,7 @@ from hwrnn.ir import (
 )
 from hwrnn.ir import Reverse as ReverseOp
 from hwrnn.ir.text import model_hash
+from hwrnn.transforms.widen import widen
 
 
 def build_design(
@@ -31,24 +32,34 @@ def build_design(
     folding: FoldingSpec = None,
     max_steps: int | None = None,
     options: Options | None = None,
+    like: Graph | None = None,
 ) -> Design:
-    """The design of a graph for a board. Raises DesignError naming what does not fit."""
+    """The design of a graph for a board. Raises DesignError naming what does not fit.
+
+    `like`, for a writable design: the graph of which it was built, whose ranges and forms it has.
+    """
     options = options or Options()
     check_ports(graph)
     check_streams(graph, options)
     plain = whole_vectors(graph)
     folds = resolve(folding, layers(plain))
     bound = longest_sequence(graph, max_steps)
-    builder = Builder(narrow_tables(plain, twin_values(plain, options)), folds, bound, options)
+    if options.writable:
+        final = widen(plain, None if like is None else widen(whole_vectors(like)))
+    else:
+        final = narrow_tables(plain, twin_values(plain, options))
+    builder = Builder(final, folds, bound, options)
     builder.run()
     design = Design(
         name=graph.name,
         board=board,
         graph=graph,
-        kernels=store_weights(builder.kernels, board, builder.wishes, writable=False),
+        kernels=store_weights(builder.kernels, board, builder.wishes, writable=options.writable),
         model_hash=model_hash(graph),
         max_steps=bound,
         streams=options.streams,
+        options=options,
+        folds=tuple(folds.items()),
     )
     check_tables(design)
     return design

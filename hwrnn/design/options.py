@@ -27,17 +27,34 @@ class Options:
     streams: int = 1
     directions: Directions = Directions.TWO
     weights: str = "auto"
+    writable: bool = False
 
 
-def options(*, pipeline: str, streams: object, directions: str, weights: str) -> Options:
+def options(
+    *,
+    pipeline: str,
+    streams: object,
+    directions: str,
+    weights: str,
+    writable_weights: object = False,
+) -> Options:
     """The options from what a user wrote. Raises DesignError naming what is legal."""
     if isinstance(streams, bool) or not isinstance(streams, int) or streams < 1:
         raise DesignError("option streams", f"is {streams!r}", "a whole number from 1")
+    if not isinstance(writable_weights, bool):
+        raise DesignError("option writable_weights", f"is {writable_weights!r}", "True or False")
+    if writable_weights and directions == Directions.SHARED.value:
+        raise DesignError(
+            "option writable_weights",
+            "is not built yet for directions that share an engine",
+            'use directions="two"',
+        )
     return Options(
         pipeline=Pipeline(one_of("pipeline", pipeline, values(Pipeline))),
         streams=streams,
         directions=Directions(one_of("directions", directions, values(Directions))),
         weights=one_of("weights", weights, ("auto", *(s.value for s in Storage))),
+        writable=writable_weights,
     )
 
 
