@@ -12,7 +12,7 @@ Timing of the parts (the RTL library keeps it, `hwrnn.design.timing` computes wi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hwrnn.board import Board
 from hwrnn.design.datapath import Datapath, PlacedOp, StateRead
@@ -216,7 +216,7 @@ class Design:
     max_steps: int | None = None
     streams: int = 1
     bound: str | None = None
-    options: Options = Options()
+    options: Options = field(default_factory=Options)
     folds: tuple[tuple[str, Fold], ...] = ()
 
     @property

@@ -32,6 +32,7 @@ def build_design(
     folding: FoldingSpec = None,
     max_steps: int | None = None,
     options: Options | None = None,
+    *,
     like: Graph | None = None,
 ) -> Design:
     """The design of a graph for a board. Raises DesignError naming what does not fit.
