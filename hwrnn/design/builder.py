@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from hwrnn.design.cell import ELEMENTWISE, Folded, compile_cell, place
@@ -28,6 +28,7 @@ from hwrnn.design.design import (
 from hwrnn.design.directions import Pair, alike, pairs, unified
 from hwrnn.design.folding import Fold
 from hwrnn.design.options import Directions, Options
+from hwrnn.design.rejoin import vectors_to_hold
 from hwrnn.errors import DesignError
 from hwrnn.ir import (
     AnyOp,
@@ -167,16 +168,24 @@ class Builder:
         if len(users) == 1:
             self.streams[value.name, users[0].out.name] = [stream]
             return
-        beside = any(isinstance(u, ReverseOp) for u in users)
         outs = []
         for user in users:
-            room = self.whole_sequence(stream) if beside and not isinstance(user, ReverseOp) else 0
+            room = self.copy_room(user, users) * stream.beats
             outs.append(replace(stream, name=self.name(f"{stream.name}_to"), depth=2 + room))
         self.kernels.append(
             Fork(name=self.kernel_name(f"{value.name}_fork"), x=stream, outs=tuple(outs))
         )
         for user, out in zip(users, outs, strict=True):
             self.streams.setdefault((value.name, user.out.name), []).append(out)
+
+    def copy_room(self, user: AnyOp, users: Sequence[AnyOp]) -> int:
+        """Vectors that the copy of a value for `user` holds for the sake of the other users."""
+        if isinstance(user, ReverseOp):
+            return 0
+        if any(isinstance(u, ReverseOp) for u in users):
+            return self.max_steps or 0
+        others = [u for u in users if u is not user]
+        return vectors_to_hold(self.graph, user, others, self.max_steps)
 
     def read(self, value: str, user: AnyOp) -> Stream:
         """The stream of a value that is meant for `user`."""
@@ -437,7 +446,8 @@ class Builder:
     def select(self, op: Select) -> None:
         """One step of a sequence of which other steps are read too."""
         x = self.read(op.x, op)
-        out = replace(x, name=self.name(op.out.name), depth=2)
+        held = x.beats if op.step is Step.FIRST else 0  # it goes on while its step waits
+        out = replace(x, name=self.name(op.out.name), depth=2 + held)
         self.kernels.append(
             SelectStep(name=self.kernel_name(f"{op.out.name}_pick"), x=x, out=out, step=op.step)
         )

@@ -13,6 +13,7 @@ from hwrnn.design.folding import FoldingSpec, LayerShape, resolve
 from hwrnn.design.memory import store_weights
 from hwrnn.design.options import Directions, Options
 from hwrnn.design.pieces import whole_vectors
+from hwrnn.design.rejoin import mixes_first_and_last
 from hwrnn.design.tables import check_tables, narrow_tables
 from hwrnn.errors import DesignError
 from hwrnn.ir import (
@@ -111,6 +112,14 @@ def check_streams(graph: Graph, options: Options) -> None:
                 f"is {options.streams}; {graph.name} {held[type(op)]}, which it holds one by one",
                 "use streams=1; or place several cores side by side",
             )
+    mixed = mixes_first_and_last(graph) if options.streams > 1 else None
+    if mixed is not None:
+        raise DesignError(
+            "option streams",
+            f"is {options.streams}; %{mixed.out.name} joins first steps with last steps, which "
+            "come in different orders when streams end independently",
+            "use streams=1; or place several cores side by side",
+        )
 
 
 def layers(graph: Graph) -> tuple[LayerShape, ...]:
