@@ -75,6 +75,15 @@ def test_sequences_add_up() -> None:
     assert est.cycles([5, 5, 5]) == est.cycles(3)
 
 
+def test_the_interval_is_that_of_full_buffers() -> None:
+    graph = GraphMaker(5).lstm(12).dense(7).graph()
+    folding = {"lstm": {"pe": 12, "simd": 12}, "fc": {"pe": 1, "simd": 3}}
+    design = hwrnn.build(graph, folding=folding)
+    starts = schedule(design, [2] * 60).first_beats
+    assert starts[4] - starts[3] < starts[-1] - starts[-2]  # the dense layer is not yet felt
+    assert hwrnn.estimate(design, steps=2).interval_cycles == starts[-1] - starts[-2] == 2 * 7 * 4
+
+
 def test_kernels_follow_the_data() -> None:
     graph = GraphMaker(8).lstm(12).select().dense(5, quantised=True).dense(3, "head").graph()
     design = hwrnn.build(graph, folding={"lstm": {"pe": 3, "simd": 4}})

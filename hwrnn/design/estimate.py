@@ -113,13 +113,12 @@ def estimate_design(design: Design, steps: int | None = None) -> Estimate:
     parts = area(design)
     total = sum(parts.values(), Area())
     weights = sum(m.bits for m in memories(design) if m.rom)
-    several = schedule(design, [n] * WARM_SEQUENCES * design.streams).first_beats
     return Estimate(
         design=design,
         steps=n,
         cycles_per_step=cycles_per_step(design),
         latency_cycles=schedule(design, [n]).cycles,
-        interval_cycles=several[-1] - several[-1 - design.streams],
+        interval_cycles=interval_cycles(design, n),
         multipliers=total.multipliers,
         weight_bits=weights,
         luts=total.luts,
@@ -129,6 +128,19 @@ def estimate_design(design: Design, steps: int | None = None) -> Estimate:
         urams=total.urams,
         parts=parts,
     )
+
+
+def interval_cycles(design: Design, steps: int) -> int:
+    """The distance of two sequences of `steps` steps of one stream, others waiting behind them.
+
+    At the output they are at once as far apart as the slowest kernel makes them; at the input
+    only when all that lies between is full.
+    """
+    each = design.streams
+    run = schedule(design, [steps] * WARM_SEQUENCES * each)
+    beats = len(run.delivered) // WARM_SEQUENCES
+    at_input = run.first_beats[-1] - run.first_beats[-1 - each]
+    return max(at_input, run.delivered[-1] - run.delivered[-1 - beats])
 
 
 def steps_of(design: Design, steps: int | None) -> int:
