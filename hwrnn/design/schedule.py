@@ -57,17 +57,18 @@ def group_start(engine: Engine, block: Block, group: int, start: int, before: Is
     return max(start, before[last][group] + engine.state_latency)
 
 
-def step_issues(engine: Engine, start: int, before: Issues) -> tuple[dict[int, list[int]], int]:
-    """A step that waits for nothing but its own states: its hand-overs, and the cycle after it."""
-    within: dict[int, list[int]] = {}
+def step_issues(engine: Engine, start: int, before: Issues) -> tuple[dict[int, range], int]:
+    """A step that waits for nothing but its own states: its hand-overs, and the cycle after it.
+
+    The groups of a block follow each other, for those of the step before did.
+    """
+    within: dict[int, range] = {}
     t = start
     for block in engine.blocks:
         t = block_start(engine, block, t, before, within)
-        issued = []
-        for group in range(engine.groups):
-            t = group_start(engine, block, group, t, before)
-            issued.append(t)
-            t += 1
+        t = group_start(engine, block, 0, t, before)
+        issued = range(t, t + engine.groups)
+        t = issued.stop
         if block.hand is not None:
             within[block.hand] = issued
     return within, t
