@@ -41,6 +41,7 @@ SETS: dict[str, list[Parameters]] = {
         {"Groups": 3, "Sources": 3, "XBlocks": 2, "VectorBlocks": 4, "HandAfter": "3'd6"}
     ],
     "hwrnn_concat": [{"Inputs": 2, "Width": 1}],
+    "hwrnn_config_slave": [{"AddressWidth": 32}, {"AddressWidth": 9, "Words": 100}],
     "hwrnn_credit": [{"Depth": 1}, {"Depth": 7}],
     "hwrnn_delay": [{"Width": 1, "Depth": 1, "HasReset": 1}, {"Width": 9, "Depth": 5}],
     "hwrnn_dwc": [{"XLanes": 3, "YLanes": 5, "Width": 1, "XSegments": 7, "YSegments": 7}],
@@ -77,6 +78,7 @@ SETS: dict[str, list[Parameters]] = {
         {"Lanes": 2, "XWidth": 1, "YWidth": 9},
         {"Lanes": 2, "XWidth": 3, "Cells": 3, "Register": 0},
     ],
+    "hwrnn_lut_ram": [{"Lanes": 2, "XWidth": 1, "YWidth": 9}, {"Cells": 3, "Register": 0}],
     "hwrnn_mac_array": [
         {"Gates": 4, "Pe": 3, "Simd": 5, "Groups": 2, "Blocks": 3, "Registers": 5},
         {"Simd": 16, "Pe": 2, "AccWidth": 9},
@@ -109,6 +111,12 @@ SETS: dict[str, list[Parameters]] = {
     "hwrnn_operand": [{"Sources": 3, "Width": 5}],
     "hwrnn_pending": [{"Most": 5}, {"Most": 1, "Streams": 3}],
     "hwrnn_register": [{"Register": 0}, {"Width": 1}],
+    "hwrnn_ram": [
+        {"Lanes": 3, "Width": 5, "Depth": 9, "Register": 0},
+        {"Width": 70, "Depth": 5},
+        {"Width": 33, "Depth": 1},
+        {"Depth": 1},
+    ],
     "hwrnn_requant_scale": [
         {"Lanes": 2, "Shift": 0, "ByShift": 1, "MulWidth": 3},
         {"XSigned": 0, "TiesEven": 0, "SumWidth": 70, "YWidth": 4, "Lo": 0, "Hi": 15},
@@ -146,6 +154,10 @@ SETS: dict[str, list[Parameters]] = {
         {"Level": 3, "Groups": 3, "Lanes": 2, "YWidth": 4, "Lo": -8},
         {"Level": 2, "YWidth": 3, "RegisterMid": 0, "RegisterOut": 0},
         {"Level": 2, "YWidth": 3, "RegisterMid": 0},
+    ],
+    "hwrnn_threshold_level_ram": [
+        {"Level": 0, "YWidth": 1},
+        {"Level": 3, "Groups": 3, "Lanes": 2, "YWidth": 4, "Lo": -8, "RegisterMid": 0},
     ],
     "hwrnn_vector_mem": [
         {"Units": 9, "Pe": 4, "Simd": 2},

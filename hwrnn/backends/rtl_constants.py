@@ -23,13 +23,13 @@ class Words:
     tag: str | None
 
 
-def as_words(cells: Sequence[Rows], lanes: int, groups: int) -> Words:
+def as_words(cells: Sequence[Rows], lanes: int, groups: int, *, writable: bool = False) -> Words:
     """The fewest words that hold the constants of all cells, a word for each pass of a group.
 
-    Channels behind the last one read 0.
+    Channels behind the last one read 0. `writable`: constants that are equal now may differ later.
     """
-    alike = all(rows == cells[0] for rows in cells)
-    flat = all(row == rows[0] for rows in cells for row in rows)
+    alike = len(cells) == 1 or (not writable and all(rows == cells[0] for rows in cells))
+    flat = all(one_for_all(rows, writable=writable) for rows in cells)
     if flat:
         words = [tuple(rows[0]) * lanes for rows in (cells[:1] if alike else cells)]
         tag = "stream"
@@ -38,6 +38,11 @@ def as_words(cells: Sequence[Rows], lanes: int, groups: int) -> Words:
         words = [word for rows in used for word in grouped(rows, lanes, groups)]
         tag = "group" if alike else "channel"
     return Words(words=tuple(words), tag=tag if len(words) > 1 else None)
+
+
+def one_for_all(rows: Rows, *, writable: bool) -> bool:
+    """True when all channels have, or if they are writable always will have, the same constants."""
+    return len(rows) == 1 or (not writable and all(row == rows[0] for row in rows))
 
 
 def grouped(rows: Rows, lanes: int, groups: int) -> list[tuple[int, ...]]:

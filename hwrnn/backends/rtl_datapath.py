@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hwrnn.backends.rtl_constants import Rows, as_words, threshold_bits
-from hwrnn.backends.rtl_memory import Memories, constant_words, lut_words
+from hwrnn.backends.rtl_memory import Content, Memories, constant_words, lut_words
 from hwrnn.backends.rtl_netlist import Bits, Module, packed, signed_bits
 from hwrnn.backends.rtl_search import search
 from hwrnn.backends.rtl_taps import Taps
@@ -109,24 +109,21 @@ class Pipeline:
 
     def channel(self, cells: Sequence[Rows], width: int, stage: int, name: str) -> str:
         """Constants of the group's channels at `stage`: a literal, or a ROM read before it."""
-        made = as_words(cells, self.path.lanes, self.path.groups)
-        if made.tag is None:
+        writable = self.memories.config is not None
+        once = writable and all(len(rows) == 1 for rows in cells)  # one word serves all lanes
+        lanes = 1 if once else self.path.lanes
+        made = as_words(cells, lanes, self.path.groups, writable=writable)
+        if made.tag is None and not writable:
             return str(packed(made.words[0], width))
         bits = len(made.words[0]) * width
         signal = self.module.wire(f"c_{name}", bits)
-        content = constant_words(made.words, width)
-        self.module.add(
-            "hwrnn_rom",
-            f"u_c_{name}",
-            {"Width": bits, "Depth": len(made.words), "File": self.file(name, content)},
-            {"address_i": self.tags.at(made.tag, stage - 1), "data_o": signal},
-            reset=False,
+        text = constant_words(made.words, width)
+        content = Content(name=f"{self.module.name}_{name}", width=bits, text=text)
+        address = self.tags.at(made.tag, stage - 1) if made.tag else "1'd0"
+        self.memories.place(
+            self.module, f"u_c_{name}", content, {"address_i": address, "data_o": signal}
         )
-        return signal
-
-    def file(self, name: str, content: str) -> str:
-        """The memory file of a part of this module."""
-        return self.memories.file(f"{self.module.name}_{name}", content)
+        return f"{{{self.path.lanes}{{{signal}}}}}" if once else signal
 
     # -- ops -----------------------------------------------------------------------------------
 
@@ -157,11 +154,15 @@ class Pipeline:
         """A table; of several cells, one behind the other."""
         x, y = self.types[op.x], op.out.type
         every = [o.table for ops in self.ops if isinstance(o := ops[op.out.name], Lut)]
-        tables = [t for k, t in enumerate(every) if k == 0 or set(every) != {t}]
+        keep = self.memories.config is not None
+        tables = [t for k, t in enumerate(every) if keep or k == 0 or set(every) != {t}]
         content = "".join(lut_words(x, y, table) for table in tables)
         several = len(tables) > 1
+        parameters, ports = self.memories.parts(
+            f"{self.module.name}_{op.out.name}", y.bits, content
+        )
         self.module.add(
-            "hwrnn_lut",
+            "hwrnn_lut_ram" if keep else "hwrnn_lut",
             f"u_{op.out.name}",
             {
                 "Lanes": self.path.lanes,
@@ -169,9 +170,10 @@ class Pipeline:
                 "XWidth": x.bits,
                 "YWidth": y.bits,
                 "Register": p.registers[0],
-                "File": self.file(op.out.name, content),
+                **parameters,
             },
             {
+                **ports,
                 "cell_i": self.tags.at("stream", p.stage) if several else Bits(value=0, width=1),
                 "x_i": self.operand(op.x, p.stage),
                 "y_o": signal,
@@ -187,8 +189,8 @@ class Pipeline:
         reach = [c.sum_type(x) for c in cells]
         mul = [[[m.bit_length() - 1 if by_shift else m] for m in c.mul] for c in cells]
         add = [[[v] for v in c.add] for c in cells]
-        mul_width = max(max(row).bit_length() for rows in mul for row in rows) or 1
-        add_width = signed_bits(*(v for c in cells for v in c.add))
+        mul_width = max(factor_bits(c, by_shift=by_shift) for c in cells)
+        add_width = max(c.room.add_bits if c.room else signed_bits(*c.add) for c in cells)
         registers = p.registers if not by_shift else (False, *p.registers)
         self.module.add(
             "hwrnn_requant_scale",
@@ -261,6 +263,12 @@ class Pipeline:
         self.values.finish()
 
 
+def factor_bits(how: ScaleShift, *, by_shift: bool) -> int:
+    """Bits of the multipliers, or with `by_shift` of their logarithms."""
+    largest = how.room.largest if how.room else max(how.mul)
+    return (largest.bit_length() - 1).bit_length() or 1 if by_shift else largest.bit_length()
+
+
 def check_alike(paths: Sequence[Datapath]) -> None:
     """Cells that share an engine differ in nothing but constants."""
     shapes = [
@@ -279,7 +287,7 @@ def form(op: AnyOp) -> tuple[object, ...]:
     """What of a requantiser is not a constant."""
     match op:
         case Requant(realised=ScaleShift() as how):
-            return (how.kind, how.shift, how.ties)
+            return (how.kind, how.shift, how.ties, how.room)
         case Requant(realised=Thresholds() as how):
             return (how.table.columns,)
         case _:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from hwrnn.backends.rtl_config import BUS_BITS
 from hwrnn.backends.rtl_control import control, stream_at
 from hwrnn.backends.rtl_datapath import Pipeline
 from hwrnn.backends.rtl_mac import mac_array
@@ -23,7 +24,7 @@ def engine_module(engine: Engine, name: str, memories: Memories) -> Module:
         f"Engine {engine.name}: {engine.units} units, {len(engine.gates)} gates, pe {engine.pe}, "
         f"simd {engine.simd}."
     )
-    module = Module(name=name, title=title, ports=kernel_ports(engine.x, engine.out))
+    module = Module(name=name, title=title, ports=kernel_ports(engine.x, engine.out, memories))
     tags = Taps(module, "t", -engine.mac_latency)
     paths = tuple(whole_path(cell) for cell in engine.cells)
     pipeline = Pipeline(module=module, paths=paths, memories=memories, tags=tags)
@@ -76,7 +77,7 @@ def map_module(kernel: Map, name: str, memories: Memories) -> Module:
     module = Module(
         name=name,
         title=f"Element-wise pipeline {kernel.name}: {kernel.datapath.units} elements.",
-        ports=kernel_ports(kernel.x, kernel.out),
+        ports=kernel_ports(kernel.x, kernel.out, memories),
     )
     tags = Taps(module, "t")
     paths = (kernel.datapath,)
@@ -115,11 +116,17 @@ def map_module(kernel: Map, name: str, memories: Memories) -> Module:
     return module
 
 
-def kernel_ports(x: Stream, out: Stream) -> list[Port]:
+def kernel_ports(x: Stream, out: Stream, memories: Memories) -> list[Port]:
     """Ports of an engine or a Map: a stream in, and a FIFO's write side out (credits)."""
+    bus = (
+        [Port(direction="in", name="config_i", width=BUS_BITS)]
+        if memories.config is not None
+        else []
+    )
     return [
         Port(direction="in", name="clk_i"),
         Port(direction="in", name="rst_i"),
+        *bus,
         Port(direction="in", name="x_data_i", width=x.lanes * x.type.bits),
         *number(x, "in", "x_id_i"),
         Port(direction="in", name="x_last_i"),

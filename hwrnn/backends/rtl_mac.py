@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from hwrnn.backends.rtl_memory import Memories, hex_words
+from hwrnn.backends.rtl_memory import Content, Memories, hex_words
 from hwrnn.backends.rtl_netlist import Module
 from hwrnn.backends.rtl_taps import Taps
 from hwrnn.design.design import Engine
@@ -49,17 +49,12 @@ def weights(engine: Engine, module: Module, memories: Memories) -> None:
     flat = words.reshape(words.shape[0] * words.shape[1], -1)
     width = engine.weight_type.bits
     module.wire("weights", flat.shape[1] * width)
-    module.add(
-        "hwrnn_rom",
-        "u_weights",
-        {
-            "Width": flat.shape[1] * width,
-            "Depth": len(flat),
-            "File": memories.file(f"{module.name}_weights", hex_words(flat, width)),
-        },
-        {"address_i": "address", "data_o": "weights"},
-        reset=False,
+    content = Content(
+        name=f"{module.name}_weights",
+        width=flat.shape[1] * width,
+        text=hex_words(flat, width),
     )
+    memories.place(module, "u_weights", content, {"address_i": "address", "data_o": "weights"})
 
 
 def register_mask(engine: Engine) -> int:

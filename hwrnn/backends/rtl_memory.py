@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hwrnn.backends.rtl_netlist import packed
+from hwrnn.backends.rtl_config import ConfigMap
+from hwrnn.backends.rtl_netlist import Bits, Module, Parameter, packed
 from hwrnn.ir import IntType
 
 
@@ -48,9 +49,13 @@ def lut_words(x: IntType, y: IntType, table: tuple[int, ...]) -> str:
 
 @dataclass(slots=True)
 class Memories:
-    """The memory files of a design; equal contents share one file."""
+    """The memory files of a design; equal contents share one file.
+
+    `config`: where they stand on the config bus, if they are writable.
+    """
 
     files: dict[str, str] = field(default_factory=dict)
+    config: ConfigMap | None = None
     _by_content: dict[str, str] = field(default_factory=dict)
 
     def file(self, name: str, content: str) -> str:
@@ -59,3 +64,37 @@ class Memories:
             self._by_content[content] = f"{name}.mem"
             self.files[f"{name}.mem"] = content
         return self._by_content[content]
+
+    def parts(
+        self, name: str, width: int, content: str
+    ) -> tuple[dict[str, Parameter], dict[str, str | Bits]]:
+        """Parameters and ports of an instance that holds `content`, and may be writable."""
+        parameters: dict[str, Parameter] = {"File": self.file(name, content)}
+        if self.config is None:
+            return parameters, {}
+        base = self.config.add(name, width, content).base
+        return {"Base": base} | parameters, {"config_i": "config_i"}
+
+    def place(self, module: Module, name: str, content: Content, ports: Mapping[str, str]) -> None:
+        """A memory that is read a word a cycle; `name` is that of the instance."""
+        parameters, config = self.parts(content.name, content.width, content.text)
+        size: dict[str, Parameter] = {
+            "Width": content.width,
+            "Depth": content.text.count("\n"),
+        }
+        module.add(
+            "hwrnn_rom" if self.config is None else "hwrnn_ram",
+            name,
+            size | parameters,
+            {**config, **ports},
+            reset=False,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """What a memory holds, word by word, and what its file is called."""
+
+    name: str
+    width: int
+    text: str

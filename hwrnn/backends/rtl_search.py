@@ -108,11 +108,15 @@ def instance(
 ) -> None:
     """One instance of a level, with its ROM: the nodes of a word one behind the other."""
     name = f"{level.name}{lane}"
-    made = as_words(cells, 1, len(cells[0]))
+    writable = pipeline.memories.config is not None
+    made = as_words(cells, 1, len(cells[0]), writable=writable)
     nodes = np.array(made.words, dtype=np.int64).reshape(-1, 1)
     tag = pipeline.tags.at(made.tag, level.stage) if made.tag else str(Bits(value=0, width=1))
+    parameters, ports = pipeline.memories.parts(
+        f"{pipeline.module.name}_{name}", level.width, hex_words(nodes, level.width)
+    )
     pipeline.module.add(
-        "hwrnn_threshold_level",
+        "hwrnn_threshold_level_ram" if writable else "hwrnn_threshold_level",
         f"u_{name}",
         {
             "Lanes": lanes,
@@ -125,9 +129,10 @@ def instance(
             "Lo": level.offset,
             "RegisterMid": level.registers[0],
             "RegisterOut": level.registers[1],
-            "File": pipeline.file(name, hex_words(nodes, level.width)),
+            **parameters,
         },
         {
+            **ports,
             "x_i": signals.data,
             "group_i": tag,
             "position_i": signals.position,

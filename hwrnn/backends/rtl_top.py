@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from hwrnn.backends.rtl_config import BUS_BITS, ConfigMap, address_bits, axi_lite_ports
 from hwrnn.backends.rtl_kernels import engine_module, map_module
 from hwrnn.backends.rtl_memory import Memories
 from hwrnn.backends.rtl_netlist import Bits, Module, Numbers, Parameter, Port
@@ -53,12 +54,13 @@ class Top:
     name: str
     taken: frozenset[str]
     version: int
-    memories: Memories = field(default_factory=Memories)
+    memories: Memories = field(init=False)
     kernels: list[Module] = field(default_factory=list)
     module: Module = field(init=False)
 
     def build(self) -> Module:
         """The top module; `kernels` and `memories` are filled on the way."""
+        self.memories = Memories(config=ConfigMap() if self.design.writable else None)
         title = f"{self.design.graph.name}: AXI4-Stream in and out."
         self.module = Module(name=self.name, title=title, ports=self.ports())
         self.module.wire("clk_i")
@@ -73,6 +75,8 @@ class Top:
             for stream in kernel_outputs(kernel):
                 self.stream(stream, credited=isinstance(kernel, CREDITED) or buffered(kernel))
             self.kernel(kernel)
+        if self.memories.config is not None:
+            self.config_slave(self.memories.config)
         return self.module
 
     def ports(self) -> list[Port]:
@@ -388,7 +392,28 @@ class Top:
         name = free_name(f"hwrnn_{self.design.name}_{k.name}", self.taken)
         make = engine_module(k, name, self.memories) if isinstance(k, Engine) else None
         self.kernels.append(make or map_module(k, name, self.memories))  # type: ignore[arg-type]
-        self.module.add(name, f"u_{k.name}", {}, reading("x", k.x) | crediting("out", k.out))
+        bus: dict[str, str | Bits] = {"config_i": "config_bus"} if self.design.writable else {}
+        ports = bus | reading("x", k.x) | crediting("out", k.out)
+        self.module.add(name, f"u_{k.name}", {}, ports)
+
+    def config_slave(self, config: ConfigMap) -> None:
+        """The AXI4-Lite slave through which all writable memories are written."""
+        bits = address_bits(config)
+        self.module.ports += axi_lite_ports(bits)
+        self.module.wire("config_bus", BUS_BITS)
+        self.module.add(
+            "hwrnn_config_slave",
+            "u_config",
+            {
+                "AddressWidth": bits,
+                "Words": config.end,
+                "Version": Bits(value=self.version, width=32),
+                "ModelHash": Bits(value=int(self.design.model_hash[:16], 16), width=64),
+                "Layout": Bits(value=config.layout, width=32),
+            },
+            {p.name: p.name for p in axi_lite_ports(bits)}
+            | {"error_i": "error_o", "config_o": "config_bus"},
+        )
 
 
 CREDITED = (Engine, Map, Reverse)
