@@ -8,8 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from rtl.bench import check, draw, of_kernels, raw, same
+from rtl.bench import BOARD, check, draw, of_kernels, raw, reference, same
+from rtl.graphs import Build
 
+import hwrnn
 from hwrnn.design.design import (
     AxisIn,
     AxisOut,
@@ -23,6 +25,8 @@ from hwrnn.design.design import (
     Separate,
     Stream,
 )
+from hwrnn.design.lower import build_design
+from hwrnn.design.options import Options
 from hwrnn.errors import ToolError
 from hwrnn.ir import IntType, Step
 from hwrnn.ir.types import of_bits
@@ -161,6 +165,71 @@ def test_interleave_and_separate(count: int) -> None:
     )
     sequences = draw(design, LENGTHS[:4])
     check(design, sequences, [np.hstack([s] * count) for s in sequences])
+
+
+# -- networks --------------------------------------------------------------------------------------
+
+
+def network(layers: int, streams: int, *, last: bool, fold: tuple[int, int]) -> Design:
+    b = Build(4)
+    value = b.input(5, S6)
+    for _ in range(layers):
+        value = b.lstm(value, 4)
+    value = b.select(value) if last else value
+    graph = b.graph(b.dense(value, 3))
+    folding = {"pe": fold[0], "simd": fold[1]}
+    return build_design(graph, BOARD, folding, None, Options(streams=streams))
+
+
+NETWORKS = [
+    (1, 2, False, (2, 2)),
+    (1, 3, False, (1, 9)),
+    (1, 16, True, (2, 3)),
+    (2, 3, False, (2, 4)),
+    (2, 4, True, (3, 2)),
+]
+
+
+@pytest.mark.needs_sim
+@pytest.mark.parametrize(("layers", "streams", "last", "fold"), NETWORKS)
+def test_networks(layers: int, streams: int, last: bool, fold: tuple[int, int]) -> None:
+    """Sequences of different lengths, more than streams and fewer, free and stalled."""
+    design = network(layers, streams, last=last, fold=fold)
+    lengths = (*LENGTHS, 2, 6) if streams < 8 else tuple(1 + k % 5 for k in range(37))
+    sequences = draw(design, lengths)
+    expected = reference(design.graph, sequences)
+    check(design, sequences, expected)
+    few = min(streams - 1, 2)
+    check(design, sequences[:few], expected[:few], [Stalls(), RANDOM])
+
+
+@pytest.mark.needs_sim
+def test_simulate_and_estimate() -> None:
+    """The public functions: a batch of different lengths, outputs in its order, exact cycles."""
+    design = network(2, 3, last=False, fold=(2, 4))
+    rng = np.random.default_rng(5)
+    x = rng.integers(-32, 32, (7, 6, 5))
+    lengths = [6, 1, 4, 2, 5, 3, 6]
+    found = hwrnn.simulate(design, x, engine="rtl", lengths=lengths)
+    expected = hwrnn.run(design.graph, x, integers=True, lengths=lengths)
+    np.testing.assert_array_equal(found.outputs, expected)
+    assert found.cycles == hwrnn.estimate(design).cycles(lengths)
+
+
+@pytest.mark.needs_sim
+def test_a_stream_that_is_cut_off_does_not_touch_the_others() -> None:
+    """Stream 1's second step is cut off by stream 0: 1 ends there, with zeros; 0 and 2 go on."""
+    design = network(1, 3, last=False, fold=(2, 2))
+    x, y = PortShape.of(design.source.out), PortShape.of(design.sink.x)
+    sequences = draw(design, (3, 2, 3))
+    rows = to_beats(x, sequences)
+    second = 4 * x.beats  # the second step of stream 1
+    rows = np.delete(rows, slice(second + 1, second + x.beats), axis=0)
+    cut = sequences[1].copy()
+    cut[1, x.lanes :] = 0
+    report = raw(design, rows, 3, RANDOM)
+    assert report.error
+    same(from_beats(y, report.beats), reference(design.graph, [sequences[0], cut, sequences[2]]))
 
 
 # -- what no host should send ----------------------------------------------------------------------
