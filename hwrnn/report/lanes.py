@@ -86,6 +86,7 @@ class Timetable:
 
     steps: int
     streams: int
+    sequences: int
     cycles: int
     lanes: tuple[Lane, ...]
 
@@ -98,7 +99,8 @@ class Timetable:
     def title(self) -> str:
         """What is shown, in a few words."""
         steps = f"{self.steps} step" if self.steps == 1 else f"{self.steps} steps"
-        of_streams = f" of each of {self.streams} streams" if self.streams > 1 else ""
+        some = f"{self.sequences} of " if self.sequences < self.streams else "each of "
+        of_streams = f" of {some}{self.streams} streams" if self.streams > 1 else ""
         return f"{steps}{of_streams} in {self.cycles:,} cycles"
 
     @property
@@ -118,17 +120,24 @@ def shown_steps(design: Design, steps: int | None = None) -> int:
     return min(wanted, design.max_steps or wanted)
 
 
-def timetable(design: Design, steps: int | None = None) -> Timetable:
-    """The lanes of a sequence of `steps` steps on each stream."""
+def timetable(design: Design, steps: int | None = None, sequences: int | None = None) -> Timetable:
+    """The lanes of a sequence of `steps` steps on each stream, or on the first `sequences`."""
     n = shown_steps(design, steps)
-    run = TracedRun(design, [n] * design.streams)
-    used = {u.engine: u for u in usage(design, n)}
+    used = {u.engine: u for u in usage(design, n)} if sequences is None else {}
+    sequences = min(sequences or design.streams, design.streams)
+    run = TracedRun(design, [n] * sequences)
     lanes = [
         lane if lane.part != MAC else replace(lane, usage=used.get(lane.name))
         for kernel in design.kernels
         for lane in kernel_lanes(kernel, run)
     ]
-    return Timetable(steps=n, streams=design.streams, cycles=run.result.cycles, lanes=tuple(lanes))
+    return Timetable(
+        steps=n,
+        streams=design.streams,
+        sequences=sequences,
+        cycles=run.result.cycles,
+        lanes=tuple(lanes),
+    )
 
 
 MAC = "MAC array"

@@ -34,9 +34,16 @@ NUMBERS = digits + ascii_lowercase  # of streams; those beyond are `+`
 Symbol = Callable[[Span], str]
 
 
-def schedule_text(design: Design, steps: int | None = None, width: int = WIDTH) -> str:
-    """A sequence on each stream against cycles, a row for each part of the hardware."""
-    table = timetable(design, steps)
+def schedule_text(
+    design: Design,
+    steps: int | None = None,
+    width: int = WIDTH,
+    sequences: int | None = None,
+) -> str:
+    """A sequence on each stream (or on the first `sequences`) against cycles, a row for each part
+    of the hardware.
+    """
+    table = timetable(design, steps, sequences)
     named = [row for lane in table.lanes for row in lane_rows(lane, table.streams)]
     left = max(len(name) for name, _, _ in named) + 2
     scale = -(-table.end // max(width - left, 20))
