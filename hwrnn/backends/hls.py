@@ -28,10 +28,12 @@ from hwrnn.design.design import (
     Dwc,
     Engine,
     Fork,
+    Interleave,
     Kernel,
     Map,
     Reverse,
     SelectStep,
+    Separate,
 )
 
 LIBRARY = PACKAGE / "lib" / "hls"
@@ -41,8 +43,10 @@ HEADERS = {
     Concat: "concat",
     Dwc: "dwc",
     Fork: "fork",
+    Interleave: "interleave",
     Reverse: "reverse",
     SelectStep: "select_step",
+    Separate: "separate",
 }
 
 
@@ -80,6 +84,7 @@ def project_view(design: Design) -> ProjectView:
         model_hash=f"0x{model_word(design):016x}ULL",
         has_wide_ports=has_wide_ports(design),
         ap_int_bits=max(source.data_bits, sink.data_bits),
+        sequences_at_once=design.streams,
         streams=streams_of(design),
         source=source,
         sink=sink,

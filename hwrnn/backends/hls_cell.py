@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A datapath as straight-line C++: types, rules, constant arrays and one statement for each op."""
+"""Datapaths as straight-line C++: types, rules, constant arrays and one statement for each op."""
 
 from __future__ import annotations
 
@@ -26,11 +26,12 @@ from hwrnn.ir import (
     Sub,
     Thresholds,
     Ties,
-    Value,
 )
 from hwrnn.ir.types import of_values
 
 PAIRS = {Add: "add", Sub: "sub", Mul: "mul"}
+CONTINUED = " " * 12
+CellValues = Sequence[Sequence[int]]  # for each cell, a number for each channel or one for all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,172 +102,201 @@ class StatementView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellView:
-    """All that is printed of a datapath, in four places."""
+    """All that is printed of some datapaths beside their statements, in three places."""
 
     aliases: tuple[AliasView, ...]
     rules: tuple[RuleView, ...]
     arrays: tuple[ArrayView, ...]
-    statements: tuple[StatementView, ...]
 
 
 @dataclass(slots=True)
 class CellWriter:
-    """Collects the parts of one datapath, in the order of its ops."""
+    """Collects the parts of the datapaths of a layer; an op that several of them hold is one.
 
-    path: Datapath
+    A datapath is given once for each cell: they differ in constants only, which then have the
+    number of the stream as their first index.
+    """
+
     place: str
-    rules: list[RuleView] = field(default_factory=list)
-    arrays: list[ArrayView] = field(default_factory=list)
-    statements: list[StatementView] = field(default_factory=list)
+    types: dict[str, IntType] = field(default_factory=dict)
+    rules: dict[str, RuleView] = field(default_factory=dict)
+    arrays: dict[str, ArrayView] = field(default_factory=dict)
 
-    def run(self) -> CellView:
-        """Constants first, then every op."""
-        for const in self.path.consts:
-            text = self.channel_value("const", const.out.name, const.values, "constant")
-            self.put(const.out, text)
-        for placed in self.path.ops:
-            self.op(placed.op)
-        types = self.path.types()
+    def view(self) -> CellView:
+        """What has been collected."""
         return CellView(
-            aliases=tuple(alias(name, t) for name, t in types.items()),
-            rules=tuple(self.rules),
-            arrays=tuple(self.arrays),
-            statements=tuple(self.statements),
+            aliases=tuple(alias(name, t) for name, t in self.types.items()),
+            rules=tuple(self.rules.values()),
+            arrays=tuple(self.arrays.values()),
         )
 
-    def op(self, op: AnyOp) -> None:
-        """The statement of one op."""
-        match op:
-            case Add() | Sub() | Mul():
-                call = f"hwrnn::{PAIRS[type(op)]}<t_{op.out.name}>(v_{op.a}, v_{op.b})"
-                self.put(op.out, call)
-            case Lut():
-                self.put(op.out, self.lookup(op))
-            case Requant(realised=ScaleShift() as how):
-                self.put(op.out, self.scale(op, how))
-            case Requant(realised=Thresholds() as how):
-                self.put(op.out, self.thresholds(op, how))
-            case Requant():
+    def path(self, *cells: Datapath) -> tuple[StatementView, ...]:
+        """The statements of a datapath: constants first, then every op."""
+        path = cells[0]
+        self.types |= path.types()
+        consts = zip(*(p.consts for p in cells), strict=True)
+        placed = zip(*(p.ops for p in cells), strict=True)
+        found = [
+            *((c[0].out, self.const(path, c[0].out.name, [k.values for k in c])) for c in consts),
+            *((p[0].op.out, self.op(path, tuple(k.op for k in p))) for p in placed),
+        ]
+        return tuple(
+            StatementView(type=f"t_{out.name}", name=f"v_{out.name}", value=text)
+            for out, text in found
+        )
+
+    def op(self, path: Datapath, ops: tuple[AnyOp, ...]) -> str:
+        """The value of one op, which each cell has."""
+        match ops[0]:
+            case Add() | Sub() | Mul() as op:
+                return f"hwrnn::{PAIRS[type(op)]}<t_{op.out.name}>(v_{op.a}, v_{op.b})"
+            case Lut() as op:
+                return self.lookup(op, [o.table for o in ops if isinstance(o, Lut)])
+            case Requant(realised=ScaleShift()) as op:
+                return self.scale(path, op, self.scales(ops))
+            case Requant(realised=Thresholds()) as op:
+                return self.thresholds(path, op, self.levels(ops))
+            case Requant() as op:
                 raise DesignError(self.place, f"%{op.out.name} has no realised requantiser yet")
-            case _:
+            case op:
                 raise DesignError(
                     self.place, f"%{op.out.name}: a {type(op).__name__} is not element-wise"
                 )
 
-    def put(self, out: Value, value: str) -> None:
-        """Append a statement."""
-        view = StatementView(type=f"t_{out.name}", name=f"v_{out.name}", value=value)
-        self.statements.append(view)
+    def scales(self, ops: tuple[AnyOp, ...]) -> list[ScaleShift]:
+        """The requantisers of all cells, which have one shift and one rule for ties."""
+        found = [o.realised for o in ops if isinstance(o, Requant)]
+        same = [how for how in found if isinstance(how, ScaleShift)]
+        self.check_form(ops, len(same), len({(how.shift, how.ties) for how in same}))
+        return same
 
-    def lookup(self, op: Lut) -> str:
+    def levels(self, ops: tuple[AnyOp, ...]) -> list[IntMatrix]:
+        """The thresholds of all cells, as many in each."""
+        found = [o.realised for o in ops if isinstance(o, Requant)]
+        same = [how.table for how in found if isinstance(how, Thresholds)]
+        self.check_form(ops, len(same), len({table.columns for table in same}))
+        return same
+
+    def check_form(self, ops: tuple[AnyOp, ...], same: int, forms: int) -> None:
+        """Cells differ in constants only."""
+        if same != len(ops) or forms > 1:
+            raise DesignError(self.place, f"%{ops[0].out.name} differs in form between its cells")
+
+    def lookup(self, op: Lut, tables: Sequence[tuple[int, ...]]) -> str:
         """A call that reads the op's table."""
-        lo = cpp_int(self.path.types()[op.x].lo, INT64)
-        t = of_values(op.table)
-        self.arrays.append(
-            ArrayView(
-                comment=f"{op.out.name} for each {op.x} from {lo} upwards",
-                type=machine_type(t),
-                name=f"table_{op.out.name}",
-                dims=(len(op.table),),
-                body=cpp_array(op.table, t),
-                table=True,
-            )
-        )
-        return f"hwrnn::lookup<t_{op.out.name}, {lo}>(v_{op.x}, table_{op.out.name})"
+        lo = cpp_int(self.types[op.x].lo, INT64)
+        comment = f"{op.out.name} for each {op.x} from {lo} upwards"
+        values = [np.array(t, dtype=object) for t in tables]
+        table = self.array(f"table_{op.out.name}", values, comment, table=True)
+        return f"hwrnn::lookup<t_{op.out.name}, {lo}>(v_{op.x}, {table})"
 
-    def scale(self, op: Requant, how: ScaleShift) -> str:
+    def scale(self, path: Datapath, op: Requant, hows: list[ScaleShift]) -> str:
         """A call of scale_shift with the constants of the channel."""
         name = op.out.name
-        logs = how.kind == "shift" and all(m > 0 for m in how.mul)
-        factors = tuple(m.bit_length() - 1 for m in how.mul) if logs else how.mul
-        terms = [machine_words("factor", factors), machine_words("addend", how.add)]
+        logs = all(h.kind == "shift" and all(m > 0 for m in h.mul) for h in hows)
+        factors = [tuple(m.bit_length() - 1 for m in h.mul) if logs else h.mul for h in hows]
+        terms = [machine_words("factor", factors), machine_words("addend", [h.add for h in hows])]
         words = {kind: values for term in terms for kind, values in term.items()}
-        scalars = tuple(scalar(kind, v) for kind, v in words.items() if len(set(v)) == 1)
-        x = self.path.types()[op.x]
-        self.rules.append(scale_rule(op, how, x, power_of_two=logs, scalars=scalars))
+        same = {kind: only(values) for kind, values in words.items()}
+        scalars = tuple(scalar(kind, v) for kind, v in same.items() if v is not None)
+        x = self.types[op.x]
+        self.rules[name] = scale_rule(op, hows, x, power_of_two=logs, scalars=scalars)
         if len(scalars) == len(words) == 2:
             return f"hwrnn::scale_shift<rule_{name}>(v_{op.x})"
-        factor, addend = (self.joined(name, term) for term in terms)
-        return f"hwrnn::scale_shift<rule_{name}>(\n        v_{op.x}, {factor}, {addend})"
+        factor, addend = (self.joined(path, name, term) for term in terms)
+        call = f"hwrnn::scale_shift<rule_{name}>("
+        return f"{call}\n{CONTINUED}v_{op.x}, {factor}, {addend})"
 
-    def joined(self, name: str, words: dict[str, tuple[int, ...]]) -> str:
+    def joined(self, path: Datapath, name: str, words: dict[str, CellValues]) -> str:
         """The constant of the channel, from one word or from two."""
         found = [
             f"rule_{name}::{kind}"
-            if len(set(values)) == 1
-            else self.channel_array(kind, name, values, f"{kind} of {name}")
+            if only(values) is not None
+            else self.channels(path, f"{kind}_{name}", values, f"{kind} of {name}")
             for kind, values in words.items()
         ]
         return found[0] if len(found) == 1 else f"hwrnn::join({', '.join(found)})"
 
-    def thresholds(self, op: Requant, how: Thresholds) -> str:
+    def thresholds(self, path: Datapath, op: Requant, tables: list[IntMatrix]) -> str:
         """A call of thresholds with the row of the channel."""
-        name, table = op.out.name, how.table
+        name, columns = op.out.name, tables[0].columns
         lo = cpp_int(op.out.type.lo, INT64)
-        if not table.columns:
+        if not columns:
             return f"t_{name}({lo})"
-        self.rules.append(
-            ThresholdRuleView(
-                name=f"rule_{name}",
-                comment=f"{op.x} -> {name}",
-                level_type=machine_type(table.type),
-                count=table.columns,
-                search_start=1 << (table.columns.bit_length() - 1),
-                out_type=f"t_{name}",
-                lo=lo,
-            )
+        t = hull([*(table.type for table in tables), IntType(0, 0)])
+        self.rules[name] = ThresholdRuleView(
+            name=f"rule_{name}",
+            comment=f"{op.x} -> {name}",
+            level_type=machine_type(t),
+            count=columns,
+            search_start=1 << (columns.bit_length() - 1),
+            out_type=f"t_{name}",
+            lo=lo,
         )
-        return f"hwrnn::thresholds<rule_{name}>(v_{op.x}, {self.threshold_rows(name, table)})"
+        rows = self.threshold_rows(path, name, tables)
+        return f"hwrnn::thresholds<rule_{name}>(v_{op.x}, {rows})"
 
-    def threshold_rows(self, name: str, table: IntMatrix) -> str:
+    def threshold_rows(self, path: Datapath, name: str, tables: list[IntMatrix]) -> str:
         """Declares the thresholds; returns the row of the channel."""
-        one = table.rows == 1
-        rows = table.array if one else self.by_lane(table.array)
-        parallel = table.columns <= PARALLEL_THRESHOLDS
+        one = all(t.rows == 1 for t in tables)
+        parallel = tables[0].columns <= PARALLEL_THRESHOLDS
         dims = [d for d, read in ((1 if one else 3, parallel), (2, not one)) if read]
-        self.arrays.append(
-            ArrayView(
-                comment=f"thresholds of {name}",
-                type=machine_type(table.type),
-                name=f"level_{name}",
-                dims=rows.shape[1:] if one else rows.shape,
-                body=cpp_array(rows[0] if one else rows, table.type.hull(IntType(0, 0))),
-                partition=tuple(dims),
-                table=not parallel,
-            )
-        )
-        return f"level_{name}" if one else f"level_{name}[group][lane]"
+        rows = [
+            t.array[0] if one else by_lane(np.broadcast_to(t.array, (path.units, t.columns)), path)
+            for t in tables
+        ]
+        comment = f"thresholds of {name}"
+        label = self.array(f"level_{name}", rows, comment, tuple(dims), table=not parallel)
+        return label if one else f"{label}[group][lane]"
 
-    def channel_value(self, kind: str, name: str, values: Sequence[int], comment: str) -> str:
+    def const(self, path: Datapath, name: str, values: CellValues) -> str:
         """A literal if all channels have the same number, else the entry of the channel."""
-        if len(set(values)) == 1:
-            return f"t_{name}({cpp_int(values[0], INT64)})"
-        return f"t_{name}({self.channel_array(kind, name, values, comment)})"
+        same = only(values)
+        if same is not None:
+            return f"t_{name}({cpp_int(same, INT64)})"
+        return f"t_{name}({self.channels(path, f'const_{name}', values, 'constant')})"
 
-    def channel_array(self, kind: str, name: str, values: Sequence[int], comment: str) -> str:
+    def channels(self, path: Datapath, name: str, values: CellValues, comment: str) -> str:
         """Declares an array of one number for each unit; returns the entry of the channel."""
-        t = of_values([*values, 0])
-        array = self.by_lane(np.array(values, dtype=object))
-        self.arrays.append(
-            ArrayView(
-                comment=comment,
-                type=machine_type(t),
-                name=f"{kind}_{name}",
-                dims=array.shape,
-                body=cpp_array(array, t),
-                partition=(2,),
-            )
+        wide = [np.array(v, dtype=object) for v in values]
+        rows = [by_lane(np.broadcast_to(v, (path.units,)), path) for v in wide]
+        return f"{self.array(name, rows, comment, (2,))}[group][lane]"
+
+    def array(
+        self,
+        name: str,
+        cells: Sequence[NDArray[Any]],
+        comment: str,
+        partition: tuple[int, ...] = (),
+        *,
+        table: bool = False,
+    ) -> str:
+        """Declares an array, with an entry for each cell if they differ; returns how it is read."""
+        values, index = by_cell(cells)
+        t = of_values([*(int(v) for v in (values.min(), values.max())), 0])
+        self.arrays[name] = ArrayView(
+            comment=comment,
+            type=machine_type(t),
+            name=name,
+            dims=values.shape,
+            body=cpp_array(values, t),
+            partition=tuple(d + values.ndim - cells[0].ndim for d in partition),
+            table=table,
         )
-        return f"{kind}_{name}[group][lane]"
-
-    def by_lane(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Numbers of the units as [group][lane], zero beyond the last unit."""
-        return by_lane(values, self.path)
+        return name + index
 
 
-def write_cell(path: Datapath, place: str) -> CellView:
-    """The parts of a datapath. Raises DesignError, naming `place`, for what C++ cannot do."""
-    return CellWriter(path=path, place=place).run()
+def by_cell(cells: Sequence[NDArray[Any]]) -> tuple[NDArray[Any], str]:
+    """The array of all cells, and the index that picks one; none if they are the same."""
+    if all(np.array_equal(c, cells[0]) for c in cells):
+        return cells[0], ""
+    return np.stack(cells), "[stream]"
+
+
+def only(values: CellValues) -> int | None:
+    """The one number in all channels of all cells, if there is only one."""
+    found = {v for cell in values for v in cell}
+    return found.pop() if len(found) == 1 else None
 
 
 def by_lane(values: NDArray[Any], path: Datapath) -> NDArray[Any]:
@@ -278,15 +308,17 @@ def by_lane(values: NDArray[Any], path: Datapath) -> NDArray[Any]:
 
 def scale_rule(
     op: Requant,
-    how: ScaleShift,
+    hows: Sequence[ScaleShift],
     x: IntType,
     *,
     power_of_two: bool,
     scalars: tuple[tuple[str, str, str], ...],
 ) -> ScaleRuleView:
-    """The numbers of a ScaleShift on operands in x."""
-    exact = how.sum_type(x)
-    work = hull([exact, x, how.sum_type(IntType(0, 0)), *(scaled(x, m) for m in how.mul)])
+    """The numbers of a ScaleShift on operands in x, for the constants of all cells."""
+    how = hows[0]
+    exact = hull([h.sum_type(x) for h in hows])
+    addends = [h.sum_type(IntType(0, 0)) for h in hows]
+    work = hull([exact, x, *addends, *(scaled(x, m) for h in hows for m in h.mul)])
     return ScaleRuleView(
         name=f"rule_{op.out.name}",
         comment=f"{op.x} -> {op.out.name}",
@@ -325,15 +357,16 @@ def signed_bits(t: IntType) -> int:
     return t.bits if t.signed else t.bits + 1
 
 
-def machine_words(kind: str, values: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+def machine_words(kind: str, values: CellValues) -> dict[str, CellValues]:
     """The constants as 64-bit words: one, or if they need it a high and a low one."""
-    if INT64.covers(of_values(values)):
+    if all(INT64.covers(of_values(v)) for v in values):
         return {kind: values}
-    high, low = (v >> 64 for v in values), (v & (2**64 - 1) for v in values)
-    return {f"{kind}high": tuple(high), f"{kind}low": tuple(low)}
+    high = [tuple(v >> 64 for v in cell) for cell in values]
+    low = [tuple(v & (2**64 - 1) for v in cell) for cell in values]
+    return {f"{kind}high": high, f"{kind}low": low}
 
 
-def scalar(kind: str, values: tuple[int, ...]) -> tuple[str, str, str]:
+def scalar(kind: str, value: int) -> tuple[str, str, str]:
     """Machine type, name and number of a constant that is the same in all channels."""
-    t = IntType(values[0], values[0])
-    return machine_type(t), kind, cpp_int(values[0], t)
+    t = IntType(value, value)
+    return machine_type(t), kind, cpp_int(value, t)

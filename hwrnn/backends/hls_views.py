@@ -5,29 +5,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from hwrnn.backends.cpp_literals import cpp_array, cpp_int, cpp_type, machine_type
-from hwrnn.backends.hls_cell import (
-    AliasView,
-    ArrayView,
-    CellView,
-    RuleView,
-    StatementView,
-    alias,
-    by_lane,
-    signed_bits,
-    write_cell,
-)
+from hwrnn.backends.cpp_literals import cpp_type
+from hwrnn.backends.hls_cell import CellWriter
+from hwrnn.backends.hls_engine import LayerView, engine_view
 from hwrnn.design.design import (
     AxisIn,
     AxisOut,
     Concat,
-    Datapath,
     Design,
     Dwc,
     Engine,
-    EngineState,
     Fork,
     Interleave,
     Kernel,
@@ -38,13 +25,14 @@ from hwrnn.design.design import (
     Stream,
     axis_width,
     ceil_div,
+    kernel_inputs,
     kernel_outputs,
 )
 from hwrnn.errors import DesignError
-from hwrnn.ir import IntType, Step
+from hwrnn.ir import Step
 
 AP_INT_BITS = 1024  # the widest ap_int unless AP_INT_MAX_W says otherwise
-EMIT = {None: "all", Step.FIRST: "first", Step.LAST: "last"}
+PICK = {Step.FIRST: "first", Step.LAST: "last"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +43,7 @@ class StreamView:
     beat: str
     element: str
     lanes: int
+    streams: int
     depth: int
     comment: str
 
@@ -68,6 +57,7 @@ class ShellView:
     beat: str
     element_bits: int
     data_bits: int
+    id_bits: int
     lanes: tuple[int, ...]
     features: int
     signed: str
@@ -96,45 +86,6 @@ class ConcatView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StateView:
-    """A state of an engine: `initial` is a literal, or the name of an array."""
-
-    name: str
-    type: str
-    next: str
-    recurrent: bool
-    elementwise: bool
-    initial: str
-    from_array: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LayerView:
-    """An engine or a map: its numbers, its constants and its cell."""
-
-    banner: tuple[str, str]
-    name: str
-    comment: str
-    kind: str
-    emit: str
-    x_beat: str
-    out_beat: str
-    units: int
-    groups: int
-    lanes: int
-    numbers: tuple[tuple[str, str], ...]
-    types: tuple[AliasView, ...]
-    aliases: tuple[AliasView, ...]
-    rules: tuple[RuleView, ...]
-    arrays: tuple[ArrayView, ...]
-    ports: tuple[tuple[str, str], ...]
-    states: tuple[StateView, ...]
-    statements: tuple[StatementView, ...]
-    result: str
-    recurrent: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CallView:
     """A call of a kernel in the top function."""
 
@@ -153,6 +104,7 @@ class ProjectView:
     model_hash: str
     has_wide_ports: bool
     ap_int_bits: int
+    sequences_at_once: int
     streams: tuple[StreamView, ...]
     source: ShellView
     sink: ShellView
@@ -174,8 +126,10 @@ def stream_view(s: Stream) -> StreamView:
         beat=f"b_{s.name}",
         element=cpp_type(s.type),
         lanes=s.lanes,
+        streams=s.streams,
         depth=s.depth,
-        comment=f"{s.features} elements of {s.type}",
+        comment=f"{s.features} elements of {s.type}"
+        + (f", {s.streams} streams" if s.streams > 1 else ""),
     )
 
 
@@ -207,6 +161,7 @@ def shell_view(k: AxisIn | AxisOut) -> ShellView:
         beat=f"b_{s.name}",
         element_bits=axis_width(s.type),
         data_bits=axis_bits(s),
+        id_bits=s.id_bits,
         lanes=s.beat_lanes,
         features=s.features,
         signed="true" if s.type.signed else "false",
@@ -248,14 +203,28 @@ def layer_view(k: Engine | Map, banner: tuple[str, str]) -> LayerView:
 def map_view(k: Map, banner: tuple[str, str]) -> LayerView:
     """The numbers and the cell of a map."""
     check_regular(k)
-    cell, path = write_cell(k.datapath, f"layer {k.name}"), k.datapath
-    return _layer(
-        k,
-        banner,
-        cell,
+    path, writer = k.datapath, CellWriter(place=f"layer {k.name}")
+    statements = writer.path(path)
+    cell = writer.view()
+    return LayerView(
+        banner=banner,
+        name=k.name,
         comment=f"map: {path.units} units, {path.lanes} at once",
-        numbers=(("beats", str(k.x.beats)),),
-        ports=tuple((f"t_{v.name}", f"v_{v.name}") for v in path.ports),
+        kind="map",
+        x_beat=f"b_{k.x.name}",
+        out_beat=f"b_{k.out.name}",
+        numbers=(
+            ("units", path.units),
+            ("groups", path.groups),
+            ("lanes", path.lanes),
+            ("beats", k.x.beats),
+        ),
+        aliases=cell.aliases,
+        rules=cell.rules,
+        arrays=cell.arrays,
+        port=f"v_{path.ports[0].name}",
+        statements=statements,
+        result=f"v_{k.result}",
     )
 
 
@@ -265,176 +234,48 @@ def check_regular(k: Map) -> None:
         raise DesignError(f"map {k.name}", "reads a stream with holes between its segments")
 
 
-def engine_view(k: Engine, banner: tuple[str, str]) -> LayerView:
-    """The numbers, the weights and the cell of an engine."""
-    cell, path = write_cell(k.datapath, f"layer {k.name}"), k.datapath
-    states = tuple(state_view(s) for s in k.states)
-    started = (initial_array(k, s) for s in k.states)
-    what = "recurrent engine" if k.states else "dense layer"
-    arrays = [weights_array(k), *(a for a in started if a is not None), *cell.arrays]
-    return _layer(
-        k,
-        banner,
-        cell,
-        comment=f"{what}: {k.units} units, pe {k.pe}, simd {k.simd}",
-        numbers=tuple((name, str(n)) for name, n in engine_numbers(k)),
-        ports=tuple((f"t_{v.name}", f"v_{v.name}") for v in path.ports),
-        types=engine_types(k),
-        arrays=tuple(arrays),
-        states=states,
-        recurrent=f"v_{k.recurrent.value.name}" if k.recurrent else "",
-        extra_aliases=tuple(
-            alias(s.value.name, s.value.type) for s in k.states if not s.elementwise
-        ),
-    )
-
-
-def _layer(
-    k: Engine | Map,
-    banner: tuple[str, str],
-    cell: CellView,
-    *,
-    comment: str,
-    numbers: tuple[tuple[str, str], ...],
-    ports: tuple[tuple[str, str], ...],
-    types: tuple[AliasView, ...] = (),
-    arrays: tuple[ArrayView, ...] | None = None,
-    states: tuple[StateView, ...] = (),
-    recurrent: str = "",
-    extra_aliases: tuple[AliasView, ...] = (),
-) -> LayerView:
-    path: Datapath = k.datapath
-    emit = EMIT[k.emit] if isinstance(k, Engine) else ""
-    return LayerView(
-        banner=banner,
-        name=k.name,
-        comment=comment if emit in ("", "all") else f"{comment}, {emit} step only",
-        kind="engine" if isinstance(k, Engine) else "map",
-        emit=emit,
-        x_beat=f"b_{k.x.name}",
-        out_beat=f"b_{k.out.name}",
-        units=path.units,
-        groups=path.groups,
-        lanes=path.lanes,
-        numbers=numbers,
-        types=types,
-        aliases=(*cell.aliases, *extra_aliases),
-        rules=cell.rules,
-        arrays=cell.arrays if arrays is None else arrays,
-        ports=ports,
-        states=states,
-        statements=cell.statements,
-        result=f"v_{k.result}",
-        recurrent=recurrent,
-    )
-
-
-def engine_numbers(k: Engine) -> tuple[tuple[str, int], ...]:
-    """The sizes of an engine."""
-    return (
-        ("pe", k.pe),
-        ("simd", k.simd),
-        ("gates", len(k.gates)),
-        ("x_blocks", k.x_blocks),
-        ("h_blocks", k.h_blocks),
-        ("blocks", k.x_blocks + k.h_blocks),
-    )
-
-
-def engine_types(k: Engine) -> tuple[AliasView, ...]:
-    """The types of the MAC array."""
-    sums = partial_sums(k)
-    return (
-        AliasView(name="weight_t", type=machine_type(k.weight_type), comment=str(k.weight_type)),
-        AliasView(name="operand_t", type=cpp_type(k.operand_type), comment=str(k.operand_type)),
-        AliasView(name="acc_t", type=cpp_type(k.accumulator_type), comment=str(k.accumulator_type)),
-        AliasView(
-            name="sum_t", type=f"hwrnn::wide_t<{signed_bits(sums)}>", comment="any partial sum"
-        ),
-    )
-
-
-def partial_sums(k: Engine) -> IntType:
-    """A range that no sum of some of an accumulator's products leaves."""
-    far = max(-k.operand_type.lo, k.operand_type.hi, 1)
-    rows = (int(np.abs(g.weights.array).sum(axis=1).max(initial=0)) for g in k.gates)
-    bound = far * max(rows)
-    return k.accumulator_type.hull(IntType(-bound, bound))
-
-
-def weights_array(k: Engine) -> ArrayView:
-    """The weights in memory order."""
-    words = k.weight_words()
-    return ArrayView(
-        comment="weights[block][group][gate][pe][simd]; gates: "
-        + ", ".join(g.value.name for g in k.gates),
-        type=machine_type(k.weight_type),
-        name="weights",
-        dims=words.shape,
-        body=cpp_array(words, k.weight_type),
-    )
-
-
-def state_view(s: EngineState) -> StateView:
-    """A state: what it starts as, and what it becomes."""
-    same = len(set(s.initial)) == 1
-    return StateView(
-        name=f"v_{s.value.name}",
-        type=f"t_{s.value.name}",
-        next=f"v_{s.next}",
-        recurrent=s.recurrent,
-        elementwise=s.elementwise,
-        initial=cpp_int(s.initial[0], s.value.type) if same else f"init_{s.value.name}",
-        from_array=not same,
-    )
-
-
-def initial_array(k: Engine, s: EngineState) -> ArrayView | None:
-    """The initial value of a state, unless it is one number for all units."""
-    if len(set(s.initial)) == 1:
-        return None
-    values = np.array(s.initial, dtype=np.int64)
-    shaped = values if s.recurrent else by_lane(values, k.datapath)
-    t = s.value.type.hull(IntType(0, 0))
-    return ArrayView(
-        comment=f"initial {s.value.name}",
-        type=machine_type(t),
-        name=f"init_{s.value.name}",
-        dims=shaped.shape,
-        body=cpp_array(shaped, t),
-    )
-
-
 def receiver(k: AxisIn) -> str:
     """The library kernel of the input port; a fixed length needs no buffer."""
+    if k.out.streams > 1:
+        return "axis_in_streams"
     return f"axis_in{'_fixed' if k.fixed_steps else '_buffered' if k.max_steps else ''}"
 
 
 def call_view(k: Kernel) -> CallView:
     """The call of one kernel; streams by name."""
+    xs = [f"s_{x.name}" for x in kernel_inputs(k)]
+    outs = [f"s_{out.name}" for out in kernel_outputs(k)]
     match k:
         case AxisIn():
-            return _call("receive", "s_axis", f"s_{k.out.name}", "error")
+            return _call("receive", "s_axis", *outs, "error")
         case AxisOut():
-            return _call("hwrnn::axis_out<sink>", f"s_{k.x.name}", "m_axis")
-        case Dwc():
-            return _call(f"hwrnn::dwc<n_{k.name}>", f"s_{k.x.name}", f"s_{k.out.name}")
-        case Fork():
-            return _call("hwrnn::fork", f"s_{k.x.name}", *(f"s_{o.name}" for o in k.outs))
-        case Concat():
-            return _call(
-                f"hwrnn::concat<n_{k.name}>", f"s_{k.out.name}", *(f"s_{x.name}" for x in k.xs)
-            )
-        case Reverse():
-            numbers = f"b_{k.x.name}, {k.x.beats}, {k.max_steps}"
-            return _call(f"hwrnn::reverse<{numbers}>", f"s_{k.x.name}", f"s_{k.out.name}")
-        case SelectStep():
-            numbers = f"b_{k.x.name}, {k.x.beats}, hwrnn::Emit::{EMIT[k.step]}"
-            return _call(f"hwrnn::select_step<{numbers}>", f"s_{k.x.name}", f"s_{k.out.name}")
-        case Interleave() | Separate():
-            raise DesignError(f"layer {k.name}", "shares an engine, which the HLS code cannot yet")
+            return _call("hwrnn::axis_out<sink>", *xs, "m_axis")
+        case Concat() | Interleave():  # so many inputs come last
+            return _call(library_kernel(k), *outs, *xs)
         case Engine() | Map():
-            return _call(f"k_{k.name}::run_{k.name}", f"s_{k.x.name}", f"s_{k.out.name}")
+            return _call(f"k_{k.name}::run_{k.name}", *xs, *outs)
+        case _:
+            return _call(library_kernel(k), *xs, *outs)
+
+
+def library_kernel(k: Dwc | Fork | Concat | Interleave | Separate | Reverse | SelectStep) -> str:
+    """A kernel of the library with its template parameters."""
+    match k:
+        case Dwc():
+            return f"hwrnn::dwc<n_{k.name}>"
+        case Fork():
+            return "hwrnn::fork"
+        case Concat():
+            return f"hwrnn::concat<n_{k.name}>"
+        case Interleave():
+            return f"hwrnn::interleave<{k.out.beats}>"
+        case Separate():
+            return "hwrnn::separate"
+        case Reverse():
+            return f"hwrnn::reverse<b_{k.x.name}, {k.x.beats}, {k.max_steps}>"
+        case SelectStep():
+            pick = f"hwrnn::Emit::{PICK[k.step]}"
+            return f"hwrnn::select_step<b_{k.x.name}, {k.x.beats}, {pick}>"
 
 
 def _call(function: str, *arguments: str) -> CallView:

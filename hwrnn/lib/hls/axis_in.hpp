@@ -5,6 +5,7 @@
 #include <hls_stream.h>
 
 #include "axis_word.hpp"
+#include "trace.hpp"
 
 namespace hwrnn {
 
@@ -19,6 +20,7 @@ STEP:
   BEAT:
     for (int beat = 0; beat < S::beats; ++beat) {
 #pragma HLS PIPELINE II=1
+      HWRNN_COUNT(S::name, "BEAT");
       typename S::beat_t given = unpack_word<typename S::beat_t, S::element_bits>(S::no_data(), 0);
       if (!last) {
         const typename S::word_t word = s_axis.read();

@@ -5,6 +5,7 @@
 #include <hls_stream.h>
 
 #include "axis_word.hpp"
+#include "trace.hpp"
 
 namespace hwrnn {
 
@@ -30,6 +31,7 @@ SEQUENCE:
     FILL_BEAT:
       for (int beat = 0; beat < S::beats; ++beat) {
 #pragma HLS PIPELINE II=1
+        HWRNN_COUNT(S::name, "FILL_BEAT");
         beat_t taken = unpack_word<beat_t, S::element_bits>(S::no_data(), 0);
         if (!ended) {
           const typename S::word_t word = s_axis.read();
@@ -51,6 +53,7 @@ GIVE_STEP:
   GIVE_BEAT:
     for (int beat = 0; beat < S::beats; ++beat) {
 #pragma HLS PIPELINE II=1
+      HWRNN_COUNT(S::name, "GIVE_BEAT");
       beat_t given = held[step][beat];
       given.last = step == steps - 1 && beat == S::beats - 1;
       out.write(given);

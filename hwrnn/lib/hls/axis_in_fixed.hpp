@@ -5,6 +5,7 @@
 #include <hls_stream.h>
 
 #include "axis_word.hpp"
+#include "trace.hpp"
 
 namespace hwrnn {
 
@@ -21,6 +22,7 @@ STEP:
   BEAT:
     for (int beat = 0; beat < S::beats; ++beat) {
 #pragma HLS PIPELINE II=1
+      HWRNN_COUNT(S::name, "BEAT");
       const bool final = step == S::fixed_steps - 1 && beat == S::beats - 1;
       typename S::beat_t given = unpack_word<typename S::beat_t, S::element_bits>(S::no_data(), 0);
       if (!ended) {
@@ -36,6 +38,7 @@ STEP:
 DRAIN:
   while (!ended) {
 #pragma HLS PIPELINE II=1
+    HWRNN_COUNT(S::name, "DRAIN");
     ended = s_axis.read().last;
   }
 }

@@ -4,45 +4,57 @@
 
 #include <hls_stream.h>
 
+#include "trace.hpp"
 #include "types.hpp"
 
 namespace hwrnn {
 
-// Passes `beats` beats on; returns the `last` of the last one, which is kept only if `final`.
-template <class In, class Out>
-inline bool pass_beats(hls::stream<In>& x, hls::stream<Out>& out, const int beats,
-                       const bool final) {
+// Passes the `beats` beats of a vector on, or the beat that closes a call. Returns whether the call
+// ends. `last` is kept only of the `final` input.
+template <class S, class In, class Out>
+inline bool pass_vector(hls::stream<In>& x, hls::stream<Out>& out, const int beats,
+                        const bool final) {
 #pragma HLS INLINE
   static_assert(In::lanes == Out::lanes, "all beats of a concatenation have the same lanes");
-  bool last = false;
+  static_assert(In::streams == Out::streams, "all sides of a concatenation have the same streams");
+  bool closed = false;
+  bool ended = false;
 BEAT:
-  for (int beat = 0; beat < beats; ++beat) {
+  for (int beat = 0; beat < beats && !closed; ++beat) {
 #pragma HLS PIPELINE II=1
+    HWRNN_COUNT(S::name, "BEAT");
     const In taken = x.read();
-    Out given;
-  LANE:
-    for (int lane = 0; lane < Out::lanes; ++lane) {
+    ended = taken.ends_call();
+    closed = !taken.carries();
+    if (!closed || final) {
+      Out given;
+    LANE:
+      for (int lane = 0; lane < Out::lanes; ++lane) {
 #pragma HLS UNROLL
-      given.lane[lane] = typename Out::element_t(taken.lane[lane]);
+        given.lane[lane] = typename Out::element_t(taken.lane[lane]);
+      }
+      given.label(taken.stream());
+      if constexpr (Out::streams > 1) {
+        given.closing = closed;
+      }
+      given.last = taken.last && final;
+      out.write(given);
     }
-    last = taken.last;
-    given.last = last && final;
-    out.write(given);
   }
-  return last;
+  return ended;
 }
 
-// One sequence. `S::beats` holds the beats of a vector of each input, in order.
+// One call. `S::beats` holds the beats of a vector of each input, in order.
 template <class S, class Out, class... Ins>
 void concat(hls::stream<Out>& out, hls::stream<Ins>&... xs) {
 #pragma HLS INLINE off
   constexpr int inputs = sizeof...(Ins);
   static_assert(inputs == S::inputs, "as many streams as numbers of beats");
-  bool last = false;
+  bool done = false;
 VECTOR:
-  while (!last) {
+  while (!done) {
     int input = 0;
-    ((last = pass_beats(xs, out, S::beats[input], input == inputs - 1), ++input), ...);
+    ((done = pass_vector<S>(xs, out, S::beats[input], input == inputs - 1), ++input), ...);
   }
 }
 

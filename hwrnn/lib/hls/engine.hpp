@@ -1,110 +1,167 @@
 // SPDX-License-Identifier: Apache-2.0
-// Recurrent engine: gate MAC array, cell datapath and state memory; without states, a dense layer.
+// Recurrent engine: gate MAC array, cell datapaths and state memory; without states, a dense layer.
 #pragma once
 
 #include <hls_stream.h>
 
 #include "mac.hpp"
+#include "trace.hpp"
 #include "types.hpp"
 
 namespace hwrnn {
 
-// The columns of block `block` of x: one beat. Returns its `last`.
-template <class L>
-inline bool load_x(hls::stream<typename L::x_beat_t>& x,
-                   typename L::operand_t (&operand)[L::simd]) {
-#pragma HLS INLINE
-  const typename L::x_beat_t beat = x.read();
-COLUMN:
-  for (int simd = 0; simd < L::simd; ++simd) {
-#pragma HLS UNROLL
-    operand[simd] = simd < L::x_beat_t::lanes
-                        ? typename L::operand_t(beat.lane[simd < L::x_beat_t::lanes ? simd : 0])
-                        : typename L::operand_t(0);
-  }
-  return beat.last;
-}
+// Blocks of one kind in a row. A step goes through all phases, each of `blocks` blocks of columns,
+// each block through all groups of units.
+struct Phase {
+  int blocks;
+  bool takes_x;   // each block is a beat of x (and in a shared block, vectors beside it)
+  int hand;       // the hand-over that takes the sums behind the last block; -1: none
+  int waits_for;  // the hand-over that has to be over before the first block; -1: none
+  int turns;      // so many turns after its start
+};
 
-// The columns of block `block` of the recurrent state.
+// Where in a step the engine is.
 template <class L>
-inline void load_h(const typename L::State& state, const int block,
-                   typename L::operand_t (&operand)[L::simd]) {
-#pragma HLS INLINE
-COLUMN:
-  for (int simd = 0; simd < L::simd; ++simd) {
-#pragma HLS UNROLL
-    const int column = block * L::simd + simd;
-    operand[simd] = column < L::units ? L::column(state, column) : typename L::operand_t(0);
-  }
-}
+struct Position {
+  int phase = 0;
+  int index = 0;  // of the block in its phase
+  int block = 0;  // in the step
+  int group = 0;
 
-// The datapath for each unit of a group: accumulators in, results out, states updated.
-template <class L>
-inline typename L::out_beat_t finish_group(
-    const typename L::acc_t (&acc)[L::gates][L::pe], typename L::State& state, const int group) {
+  bool block_starts() const { return group == 0; }
+  bool block_ends() const { return group == L::groups - 1; }
+  bool phase_ends() const { return index == L::phases[phase].blocks - 1; }
+  bool step_ends() const { return block == L::blocks - 1; }
+  void advance() {
 #pragma HLS INLINE
-  typename L::out_beat_t beat;
-PE:
-  for (int pe = 0; pe < L::pe; ++pe) {
+    const bool ends = block_ends();
+    const bool next_phase = ends && phase_ends();
+    const bool next_step = ends && step_ends();
+    group = ends ? 0 : group + 1;
+    block = next_step ? 0 : ends ? block + 1 : block;
+    index = next_phase ? 0 : ends ? index + 1 : index;
+    phase = next_step ? 0 : next_phase ? phase + 1 : phase;
+  }
+};
+
+// How many turns ago each hand-over began, that of the states for each stream of its own. Counts
+// no further than anything waits.
+template <class L>
+struct Ages {
+  static constexpr int size = L::hands - 1 + L::streams;
+  int turns[size];
+
+  static int place(const int hand, const int stream) {
+    return hand < L::hands - 1 ? hand : L::hands - 1 + stream;
+  }
+  void tick() {
+#pragma HLS INLINE
+  AGE:
+    for (int k = 0; k < size; ++k) {
 #pragma HLS UNROLL
-    typename L::acc_t sums[L::gates];
-#pragma HLS ARRAY_PARTITION variable=sums type=complete
-  GATE:
-    for (int gate = 0; gate < L::gates; ++gate) {
-#pragma HLS UNROLL
-      sums[gate] = acc[gate][pe];
+      turns[k] = turns[k] < L::patience ? turns[k] + 1 : L::patience;
     }
-    const int unit = group * L::pe + pe;
-    beat.lane[pe] = unit < L::units ? L::cell(sums, state, group, pe)
-                                    : typename L::out_beat_t::element_t(0);
   }
-  return beat;
+};
+
+// Products of one group, added to the sums of the blocks before; without memory for a single block.
+template <class L>
+inline void accumulate(typename L::Memory& memory, const Position<L>& at, const int stream,
+                       const typename L::operand_t (&operand)[L::simd],
+                       typename L::acc_t (&sums)[L::gates][L::pe]) {
+#pragma HLS INLINE
+  if constexpr (L::blocks > 1) {
+    copy_sums(memory.acc[at.group], sums);
+  }
+  if (at.block == 0) {
+    clear_sums(sums);
+  }
+  L::multiply(stream, at.block, at.group, operand, sums);
+  if constexpr (L::blocks > 1) {
+    copy_sums(sums, memory.acc[at.group]);
+  }
+  HWRNN_SUMS(L::name, at.block, at.group, sums);
 }
 
-// One sequence: steps until the beat with `last`. For each step, column blocks of x, then of h;
-// within a block, groups of pe units. The last block hands each group to the datapath; its
-// columns are already in `operand`, so that the states can be written in place.
+// Steps until the call ends. One loop issues a group of a block in every turn, from one step to
+// the next without a break, so that the end of a step is computed while the next one begins. What
+// a block reads must have been written: `Phase::turns` says how long that takes, and a block whose
+// time has not yet come leaves the turn unused. `memory` holds what survives from turn to turn; the
+// distances that these rules guarantee are stated where it is declared.
 template <class L>
 void engine(hls::stream<typename L::x_beat_t>& x, hls::stream<typename L::out_beat_t>& out,
-            const typename L::weight_t (&weights)[L::blocks][L::groups][L::gates][L::pe][L::simd],
-            typename L::State& state) {
+            typename L::Memory& memory) {
 #pragma HLS INLINE
   static_assert(L::pe >= 1 && L::pe <= L::units, "pe is between 1 and the number of units");
-  static_assert(L::blocks == L::x_blocks + L::h_blocks, "the blocks are those of x and of h");
-  static_assert(L::x_beat_t::lanes <= L::simd, "a beat of x holds at most simd columns");
   static_assert(L::out_beat_t::lanes == L::pe, "a beat of the result holds pe units");
-  typename L::acc_t acc[L::groups][L::gates][L::pe];
-#pragma HLS ARRAY_PARTITION variable=acc type=complete dim=2
-#pragma HLS ARRAY_PARTITION variable=acc type=complete dim=3
+  static_assert(L::x_beat_t::streams == L::streams, "x brings the streams that have states");
+  constexpr int state_hand = L::hands - 1;
   typename L::operand_t operand[L::simd];
 #pragma HLS ARRAY_PARTITION variable=operand type=complete
-  bool first = true;
-  bool last = false;
-STEP:
-  while (!last) {
-  BLOCK:
-    for (int block = 0; block < L::blocks; ++block) {
-    GROUP:
-      for (int group = 0; group < L::groups; ++group) {
+  bool fresh[L::streams];  // the next step of the stream is the first of a sequence
+#pragma HLS ARRAY_PARTITION variable=fresh type=complete
+  Ages<L> ages;
+#pragma HLS ARRAY_PARTITION variable=ages.turns type=complete
+STREAM:
+  for (int k = 0; k < L::streams; ++k) {
+#pragma HLS UNROLL
+    fresh[k] = true;
+    ages.turns[state_hand + k] = L::patience;
+  }
+  Position<L> at;
+  typename L::x_beat_t beat;
+  bool taken = false;  // `beat` is there and not yet multiplied
+  bool last = false;   // this step is the last of its sequence
+  int stream = 0;
+  bool done = false;
+ISSUE:
+  while (!done) {
 #pragma HLS PIPELINE II=1
-        if (group == 0 && block < L::x_blocks) {
-          last = load_x<L>(x, operand);
-        } else if (group == 0) {
-          if constexpr (L::h_blocks > 0) {
-            load_h<L>(state, block - L::x_blocks, operand);
-          }
+    const Phase phase = L::phases[at.phase];
+    if (phase.takes_x && at.block_starts() && !taken) {
+      beat = x.read();
+      taken = true;
+      last = beat.last;
+      stream = beat.stream();
+    }
+    const bool first = fresh[stream];
+    const bool waits = phase.waits_for >= 0 && at.block_starts() && at.index == 0 &&
+                       !(phase.waits_for == state_hand && first) &&
+                       ages.turns[ages.place(phase.waits_for, stream)] < phase.turns;
+    if (taken && !beat.carries()) {
+      if constexpr (L::streams > 1) {
+        out.write(closing_beat<typename L::out_beat_t>());
+      }
+      done = true;
+    } else if (!waits) {
+      HWRNN_COUNT(L::name, "ISSUE");
+      if (at.block_starts()) {
+        L::load(memory, beat, at.phase, at.index, stream, first, operand);
+        taken = false;
+      }
+      typename L::acc_t sums[L::gates][L::pe];
+#pragma HLS ARRAY_PARTITION variable=sums type=complete dim=0
+      accumulate<L>(memory, at, stream, operand, sums);
+      if (phase.hand >= 0 && at.phase_ends()) {
+        if (at.block_starts()) {
+          ages.turns[ages.place(phase.hand, stream)] = 0;
         }
-        mac_group<L>(acc[group], weights[block][group], operand, block == 0);
-        if (block == L::blocks - 1) {
-          typename L::out_beat_t beat = finish_group<L>(acc[group], state, group);
-          beat.last = group == L::groups - 1 && (L::emit == Emit::first || last);
-          if (L::emit == Emit::all || (L::emit == Emit::first ? first : last)) {
-            out.write(beat);
-          }
+        typename L::out_beat_t result;
+        L::hand_over(phase.hand, sums, memory, stream, at.group, first, result);
+        result.label(stream);
+        result.last = at.block_ends() && (L::emit == Emit::first || last);
+        const bool wanted = L::emit == Emit::all || (L::emit == Emit::first ? first : last);
+        if (at.step_ends() && wanted) {
+          out.write(result);
         }
       }
+      if (at.step_ends() && at.block_ends()) {
+        fresh[stream] = last;
+        done = last && L::streams == 1;
+      }
+      at.advance();
     }
-    first = false;
+    ages.tick();
   }
 }
 

@@ -4,22 +4,24 @@
 
 #include <hls_stream.h>
 
+#include "trace.hpp"
 #include "types.hpp"
 
 namespace hwrnn {
 
-// One sequence.
+// One call.
 template <class BeatT, class... Outs>
 void fork(hls::stream<BeatT>& x, Outs&... outs) {
 #pragma HLS INLINE off
   static_assert(sizeof...(Outs) >= 1, "a fork has at least one output");
-  bool last = false;
+  bool done = false;
 BEAT:
-  while (!last) {
+  while (!done) {
 #pragma HLS PIPELINE II=1
+    HWRNN_COUNT("fork", "BEAT");
     const BeatT beat = x.read();
     (outs.write(beat), ...);
-    last = beat.last;
+    done = beat.ends_call();
   }
 }
 

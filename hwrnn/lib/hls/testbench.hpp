@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <stdexcept>
 #include <vector>
 
@@ -13,48 +14,122 @@
 
 namespace hwrnn {
 
-// Writes the words of one sequence; `elements` holds step after step. `P` is the input port.
+using Sequence = std::vector<std::int64_t>;  // step after step
+
+// Writes the words of step `step` of a sequence. `P` is the input port. Returns true for the last.
 template <class P>
-void send_sequence(const std::vector<std::int64_t>& elements,
-                   hls::stream<typename P::word_t>& s_axis) {
+bool send_step(const Sequence& sequence, const std::size_t step, const int stream,
+               hls::stream<typename P::word_t>& s_axis) {
   constexpr int bits = P::element_bits;
-  for (std::size_t next = 0; next < elements.size();) {
-    for (int beat = 0; beat < P::beats; ++beat) {
-      typename P::word_t word;
-      word.data = 0;
-      for (int lane = 0; lane < P::lanes[beat]; ++lane) {
-        const ap_uint<bits> element = elements[next++];
-        word.data.range((lane + 1) * bits - 1, lane * bits) = element;
-      }
-      word.keep = -1;
-      word.strb = -1;
-      word.last = next == elements.size() ? 1 : 0;
-      s_axis.write(word);
+  std::size_t next = step * P::features;
+  for (int beat = 0; beat < P::beats; ++beat) {
+    typename P::word_t word;
+    word.data = 0;
+    for (int lane = 0; lane < P::lanes[beat]; ++lane) {
+      const ap_uint<bits> element = sequence[next++];
+      word.data.range((lane + 1) * bits - 1, lane * bits) = element;
+    }
+    word.keep = -1;
+    word.strb = -1;
+    word.last = next == sequence.size() ? 1 : 0;
+    if constexpr (P::beat_t::streams > 1) {
+      word.id = stream;
+    }
+    s_axis.write(word);
+  }
+  return next == sequence.size();
+}
+
+// Writes all sequences. With several streams, sequence k goes to stream k modulo their number; a
+// step of each in turn, and a stream whose sequence has ended goes on with its next one.
+template <class P>
+void send_sequences(const std::vector<Sequence>& sequences,
+                    hls::stream<typename P::word_t>& s_axis) {
+  struct Turn {
+    std::size_t sequence;
+    std::size_t step;
+  };
+  constexpr std::size_t streams = P::beat_t::streams;
+  std::deque<Turn> turns;
+  for (std::size_t k = 0; k < streams && k < sequences.size(); ++k) {
+    turns.push_back({k, 0});
+  }
+  while (!turns.empty()) {
+    Turn turn = turns.front();
+    turns.pop_front();
+    const int stream = static_cast<int>(turn.sequence % streams);
+    if (send_step<P>(sequences[turn.sequence], turn.step++, stream, s_axis)) {
+      turn = {turn.sequence + streams, 0};
+    }
+    if (turn.sequence < sequences.size()) {
+      turns.push_back(turn);
     }
   }
 }
 
-// Reads words up to TLAST. `P` is the output port.
+// Reads the words of a vector, behind those that came before it in its sequence. `P` is the output
+// port. Returns its stream, and with `last` whether the sequence has ended.
 template <class P>
-std::vector<std::int64_t> receive_sequence(hls::stream<typename P::word_t>& m_axis) {
+int receive_vector(hls::stream<typename P::word_t>& m_axis, std::vector<Sequence>& begun,
+                   bool& last) {
   constexpr int bits = P::element_bits;
-  std::vector<std::int64_t> elements;
-  for (bool last = false; !last;) {
-    for (int beat = 0; beat < P::beats; ++beat) {
-      const typename P::word_t word = m_axis.read();
-      for (int lane = 0; lane < P::lanes[beat]; ++lane) {
-        const ap_uint<bits> raw = word.data.range((lane + 1) * bits - 1, lane * bits);
-        const ap_int<bits> element = raw;
-        elements.push_back(P::is_signed ? element.to_int64()
-                                        : static_cast<std::int64_t>(raw.to_uint64()));
+  int stream = 0;
+  for (int beat = 0; beat < P::beats; ++beat) {
+    const typename P::word_t word = m_axis.read();
+    if constexpr (P::beat_t::streams > 1) {
+      if (beat > 0 && stream != word.id.to_int()) {
+        throw std::runtime_error("TID changes in the middle of a vector");
       }
-      last = word.last != 0;
-      if (last != (last && beat == P::beats - 1)) {
-        throw std::runtime_error("TLAST in the middle of a vector");
+      stream = word.id.to_int();
+    }
+    for (int lane = 0; lane < P::lanes[beat]; ++lane) {
+      const ap_uint<bits> raw = word.data.range((lane + 1) * bits - 1, lane * bits);
+      const ap_int<bits> element = raw;
+      begun.at(stream).push_back(P::is_signed ? element.to_int64()
+                                              : static_cast<std::int64_t>(raw.to_uint64()));
+    }
+    last = word.last != 0;
+    if (last && beat != P::beats - 1) {
+      throw std::runtime_error("TLAST in the middle of a vector");
+    }
+  }
+  return stream;
+}
+
+// Reads all words: for each stream, its sequences in order.
+template <class P>
+std::vector<std::vector<Sequence>> receive_streams(hls::stream<typename P::word_t>& m_axis) {
+  std::vector<std::vector<Sequence>> found(P::beat_t::streams);
+  std::vector<Sequence> begun(P::beat_t::streams);
+  while (!m_axis.empty()) {
+    bool last = false;
+    const int stream = receive_vector<P>(m_axis, begun, last);
+    if (last) {
+      found[stream].push_back(begun[stream]);
+      begun[stream].clear();
+    }
+  }
+  for (const Sequence& rest : begun) {
+    if (!rest.empty()) {
+      throw std::runtime_error("a sequence has no TLAST");
+    }
+  }
+  return found;
+}
+
+// Reads all words: as many sequences as were sent, in the order of `send_sequences`.
+template <class P>
+std::vector<Sequence> receive_sequences(hls::stream<typename P::word_t>& m_axis) {
+  const std::vector<std::vector<Sequence>> streams = receive_streams<P>(m_axis);
+  std::vector<Sequence> sequences;
+  for (std::size_t k = 0; k < streams[0].size(); ++k) {
+    for (const std::vector<Sequence>& stream : streams) {
+      if (k < stream.size()) {
+        sequences.push_back(stream[k]);
       }
     }
   }
-  return elements;
+  return sequences;
 }
 
 }  // namespace hwrnn

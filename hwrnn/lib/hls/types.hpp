@@ -9,15 +9,67 @@
 
 namespace hwrnn {
 
-// Some elements of a vector, side by side; `last` marks the last beat of a sequence.
-template <class Element, int Lanes>
+// Bits that number `count` things.
+constexpr int index_bits(const int count) {
+  return count <= 2 ? 1 : 1 + index_bits((count + 1) / 2);
+}
+
+// Some elements of a vector, side by side. With several streams, sequences interleave vector by
+// vector: `number` tells whose the beat is, `last` marks the last beat of a sequence of that
+// stream, and behind the last one of a call comes a beat that carries nothing: `closing`.
+template <class Element, int Lanes, int Streams = 1>
 struct Beat {
+  static_assert(Lanes >= 1, "a beat has at least one lane");
+  static_assert(Streams >= 2, "there is at least one stream");
+  using element_t = Element;
+  static constexpr int lanes = Lanes;
+  static constexpr int streams = Streams;
+  Element lane[Lanes];
+  bool last;
+  bool closing;
+  ap_uint<index_bits(Streams)> number;
+
+  int stream() const { return number.to_int(); }
+  bool carries() const { return !closing; }
+  bool ends_call() const { return closing; }
+  void label(const int stream) {
+    number = stream;
+    closing = false;
+  }
+};
+
+// With one stream a call is a sequence, which the beat with `last` ends.
+template <class Element, int Lanes>
+struct Beat<Element, Lanes, 1> {
   static_assert(Lanes >= 1, "a beat has at least one lane");
   using element_t = Element;
   static constexpr int lanes = Lanes;
+  static constexpr int streams = 1;
   Element lane[Lanes];
   bool last;
+
+  int stream() const { return 0; }
+  bool carries() const { return true; }
+  bool ends_call() const { return last; }
+  void label(int) {}
 };
+
+// The beat behind the last one of a call, on several streams.
+template <class BeatT>
+inline BeatT closing_beat() {
+#pragma HLS INLINE
+  static_assert(BeatT::streams > 1, "with one stream the last beat of a sequence ends a call");
+  BeatT beat;
+LANE:
+  for (int lane = 0; lane < BeatT::lanes; ++lane) {
+#pragma HLS UNROLL
+    beat.lane[lane] = typename BeatT::element_t(0);
+  }
+  beat.last = false;
+  beat.label(0);
+  beat.closing = true;
+  return beat;
+}
 
 // Which steps of a sequence a kernel gives out.
 enum class Emit { all, first, last };
