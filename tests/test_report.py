@@ -48,7 +48,11 @@ def digits(pe: int = 4, simd: int = 8) -> Design:
     return hwrnn.build(graph, "pynq_z2", folding={"pe": pe, "simd": simd})
 
 
-def two_ways() -> Design:
+def one_for_both() -> Design:
+    return two_ways("shared")
+
+
+def two_ways(directions: str = "two") -> Design:
     """A layer forward, one backward, concatenated: streams that pass by kernels."""
     maker = GraphMaker(features=6)
     x = maker.at
@@ -62,7 +66,7 @@ def two_ways() -> Design:
     both = Value(name="both", type=forward.type, size=16, sequence=True)
     maker.ops.append(Concat(out=both, xs=(forward.name, turned.name)))
     maker.at = both
-    return hwrnn.build(maker.dense(3).graph(), "zcu104", max_steps=6)
+    return hwrnn.build(maker.dense(3).graph(), "zcu104", max_steps=6, directions=directions)
 
 
 def deep() -> Design:
@@ -89,7 +93,7 @@ def reset_before() -> Design:
     return hwrnn.build(gru(3, 5, reset_after=False), folding={"pe": 2, "simd": 3})
 
 
-MADE = [digits, unfolded, two_ways, deep, streamed, reset_before]
+MADE = [digits, unfolded, two_ways, one_for_both, deep, streamed, reset_before]
 
 
 @pytest.fixture(params=MADE, ids=lambda f: f.__name__)
@@ -227,6 +231,18 @@ def test_a_shared_block_is_named() -> None:
     words = [t.words for t in graph_svg.view(streamed()).texts]
     assert "1 shared block x 1 group" in words
     assert "for each of 5 streams" in words
+
+
+def test_directions_that_share_an_engine_take_turns() -> None:
+    found = timetable(one_for_both(), 4)
+    lane = lane_of(found, "forward", "MAC array")
+    order = dict.fromkeys((s.step, s.stream) for s in lane.spans)
+    assert list(order) == [(t, k) for t in range(4) for k in range(2)]
+    assert str(lane.usage) == (
+        "forward: the multipliers work in 32 of 32 cycles of a step of both directions (100.0 %)"
+    )
+    rows = [line.split("  ")[0] for line in schedule_text(one_for_both()).splitlines()]
+    assert {"forward MAC array", "forward streams", "input beats"} <= set(rows)
 
 
 def test_a_reversed_sequence_is_stored_and_read_back() -> None:

@@ -72,11 +72,14 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lane:
-    """One part of the hardware and what it does when. `usage`: of an engine's multipliers."""
+    """One part of the hardware and what it does when. `streams`: how many interleave in it (two
+    for an engine that both directions share); `usage`: of an engine's multipliers.
+    """
 
     name: str
     part: str
     spans: tuple[Span, ...]
+    streams: int = 1
     usage: Usage | None = None
 
 
@@ -150,7 +153,7 @@ def kernel_lanes(kernel: Kernel, run: TracedRun) -> Iterator[Lane]:
             yield from input_lanes(kernel, run)
         case AxisOut():
             spans = beat_spans(run.result.delivered, run.vectors(kernel.x), kernel.x.beats)
-            yield Lane(name="output", part="beats", spans=spans)
+            yield Lane(name="output", part="beats", spans=spans, streams=kernel.x.streams)
         case Engine():
             yield from engine_lanes(kernel, run)
         case Map():
@@ -161,7 +164,7 @@ def kernel_lanes(kernel: Kernel, run: TracedRun) -> Iterator[Lane]:
             written = run.channels[kernel.out.name].written
             spans = beat_spans(written, run.tags[kernel.out.name], kernel.out.beats, Work.JOIN)
             part = "concat" if isinstance(kernel, Concat) else "interleave"
-            yield Lane(name=kernel.name, part=part, spans=spans)
+            yield Lane(name=kernel.name, part=part, spans=spans, streams=kernel.out.streams)
         case _:
             pass
 
@@ -185,7 +188,7 @@ def input_lanes(kernel: AxisIn, run: TracedRun) -> Iterator[Lane]:
     """Beats accepted and, if whole sequences are held first, beats read back."""
     tags, beats = run.tags[kernel.out.name], kernel.out.beats
     spans = beat_spans(run.result.accepted, tags, beats)
-    yield Lane(name="input", part="beats", spans=spans)
+    yield Lane(name="input", part="beats", spans=spans, streams=kernel.out.streams)
     if kernel.max_steps:
         read = run.channels[kernel.out.name].written
         yield Lane(name="input", part="buffer", spans=beat_spans(read, tags, beats, Work.RECALL))
@@ -208,7 +211,7 @@ def map_lane(kernel: Map, run: TracedRun) -> Lane:
         span_of(tags[k // beats], t, t + kernel.out_latency + 1, Work.MAP)
         for k, t in enumerate(run.channels[kernel.x.name].read)
     )
-    return Lane(name=kernel.name, part="map", spans=tuple(joined(spans)))
+    return Lane(name=kernel.name, part="map", spans=tuple(joined(spans)), streams=kernel.x.streams)
 
 
 # -- engines -------------------------------------------------------------------------------------
@@ -216,23 +219,25 @@ def map_lane(kernel: Map, run: TracedRun) -> Lane:
 
 def engine_lanes(engine: Engine, run: TracedRun) -> Iterator[Lane]:
     """The MAC array of an engine, its datapaths, the writing of its states."""
+    for part, spans in engine_parts(engine, run):
+        yield Lane(name=engine.name, part=part, spans=spans, streams=engine.streams)
+
+
+def engine_parts(engine: Engine, run: TracedRun) -> Iterator[tuple[str, tuple[Span, ...]]]:
+    """The name of each part and its spans."""
     tags, log = run.vectors(engine.x), run.logs[engine.name].blocks
     tagged = [(tags[k // len(engine.blocks)], made) for k, made in enumerate(log)]
-    issues = (span for tag, made in tagged for span in block_spans(tag, made))
-    yield Lane(name=engine.name, part=MAC, spans=tuple(joined(issues)))
+    yield MAC, tuple(joined(span for tag, made in tagged for span in block_spans(tag, made)))
     for k, hand in enumerate(engine.hands):
         path = hand.datapath
         made = [(tag, m.issues) for tag, m in tagged if m.block.hand == k]
         if path.ops:
-            depth = max(path.ready().values())
-            first, end = engine.mac_latency, engine.mac_latency + depth + 1
+            first, depth = engine.mac_latency, max(path.ready().values())
             part = f"datapath {k + 1}" if len(engine.hands) > 1 else "datapath"
-            spans = shifted(made, first, end, Work.CELL)
-            yield Lane(name=engine.name, part=part, spans=spans)
+            yield part, shifted(made, first, first + depth + 1, Work.CELL)
     if engine.states:
         written = engine.state_latency
-        spans = shifted(made, written - 1, written, Work.STATE)
-        yield Lane(name=engine.name, part="state", spans=spans)
+        yield "state", shifted(made, written - 1, written, Work.STATE)
 
 
 def block_spans(tag: Tag, made: Issued) -> Iterator[Span]:

@@ -92,7 +92,7 @@ def view(table: Timetable) -> ScheduleView:
         names.append(Label(x=LEFT - 10, y=y, words=brief(lane.name), part=part_of(lane)))
         each = height / rows
         for span, k in zip(lane.spans, placed, strict=True):
-            bars.append(bar(span, y + k * each, each, scale, table.streams))
+            bars.append(bar(span, y + k * each, each, scale, lane.streams))
         y += height + GAP
     below = y - GAP / 2
     found = tuple(keys(table, below + 20))
@@ -119,11 +119,11 @@ def part_of(lane: Lane) -> str:
 
 def note(table: Timetable) -> str:
     """What the numbers and the lighter bars mean."""
-    if table.streams == 1:
+    if not any(lane.streams > 1 for lane in table.lanes):
         return "numbers: time steps; odd steps are darker; busy: in steady state"
     return (
-        "numbers and the colour on top: streams; odd steps are darker; busy: in steady state, "
-        "all streams running"
+        "numbers: time steps or, below a colour, streams; odd steps are darker; "
+        "busy: in steady state, all streams running"
     )
 
 

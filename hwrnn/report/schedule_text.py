@@ -44,7 +44,7 @@ def schedule_text(
     of the hardware.
     """
     table = timetable(design, steps, sequences)
-    named = [row for lane in table.lanes for row in lane_rows(lane, table.streams)]
+    named = [row for lane in table.lanes for row in lane_rows(lane)]
     left = max(len(name) for name, _, _ in named) + 2
     scale = -(-table.end // max(width - left, 20))
     rows = [" " * left + ruler(table.end, scale)]
@@ -54,12 +54,12 @@ def schedule_text(
     return "\n".join([f"{table.title}; {unit}", *rows, fill(legend(table), width), *used])
 
 
-def lane_rows(lane: Lane, streams: int) -> Iterator[tuple[str, Lane, Symbol]]:
+def lane_rows(lane: Lane) -> Iterator[tuple[str, Lane, Symbol]]:
     """The rows of a lane: what is done; with several streams, for which of them."""
     name = f"{brief(lane.name)} {lane.part}"
-    if streams == 1 or lane.part == MAC:
+    if lane.streams == 1 or lane.part == MAC:
         yield name, lane, by_work
-    if streams > 1:
+    if lane.streams > 1:
         yield (f"{brief(lane.name)} streams" if lane.part == MAC else name), lane, by_stream
 
 
@@ -98,13 +98,19 @@ def most(counted: Counter[str]) -> str:
 
 def legend(table: Timetable) -> str:
     """What the characters mean."""
-    works = [w for w in table.works if table.streams == 1 or w in MAC_WORK]
-    told = ", ".join(f"{LETTER[w]} {w.value}" for w in works)
-    numbers = "; numbers and letters of the other rows: the stream" if table.streams > 1 else ""
+    by_letter = [lane for lane in table.lanes if lane.streams == 1 or lane.part == MAC]
+    found = {span.work for lane in by_letter for span in lane.spans}
+    told = ", ".join(f"{LETTER[w]} {w.value}" for w in Work if w in found)
+    numbers = NUMBERED if several(table) else ""
     return f"{told}; capitals in odd steps{numbers}"
 
 
-MAC_WORK = (Work.SHARED, Work.X, Work.H, Work.INNER, *(w for w in Work if w.waits))
+def several(table: Timetable) -> bool:
+    """Some lane has several streams."""
+    return any(lane.streams > 1 for lane in table.lanes)
+
+
+NUMBERED = "; numbers and letters of the other rows: the stream"
 
 
 def ruler(end: int, scale: int) -> str:

@@ -65,5 +65,7 @@ def starts(design: Design, lengths: list[int]) -> dict[str, list[int]]:
 def what(engine: Engine, *, each_step: bool, steps: int) -> str:
     """The time over which is counted."""
     of_streams = f" of each of {engine.streams} streams" if engine.streams > 1 else ""
+    if len(engine.cells) > 1:
+        of_streams = " of both directions"
     whole = f"a sequence of {steps} steps" if steps > 1 else "a sequence of one step"
     return ("a step" if each_step else whole) + of_streams
