@@ -11,7 +11,7 @@ datapath computes the states and the result, all from the sums.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -51,8 +51,9 @@ class Folded:
 
 def compile_cell(name: str, body: Body, fold: Folded, result: str) -> Cell:
     """Split a body into gates and datapaths. Raises DesignError naming what does not fit."""
-    parts = split(name, body)
     wanted = {result, *(s.next for s in body.states)}
+    body = replace(body, ops=tuple(needed_ops(body.ops, wanted)))
+    parts = split(name, body)
     kept = kept_products(parts, wanted)
     vectors = ordered_vectors(kept.values(), body, parts)
     gates = tuple(gate(made, body.inputs[0], vectors) for made in kept.values())
