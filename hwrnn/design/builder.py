@@ -243,6 +243,7 @@ class Builder:
             type=op.out.type,
             segments=(op.out.size,),
             lanes=lanes,
+            depth=3 if self.max_steps else 2,  # a buffer writes the cycle after its read
             streams=self.options.streams,
         )
         self.kernels.append(
