@@ -18,8 +18,10 @@ from hwrnn.cmodel.plain import run_plain
 from hwrnn.design.design import Design
 from hwrnn.design.estimate import Estimate, estimate_design
 from hwrnn.design.folding import FoldingSpec
+from hwrnn.design.goal import goal_of
 from hwrnn.design.lower import build_design
 from hwrnn.design.options import options
+from hwrnn.design.solver import solve
 from hwrnn.errors import DesignError, shorten
 from hwrnn.frontend.export import export
 from hwrnn.ir import Graph, Output
@@ -138,13 +140,13 @@ def build(
     """The dataflow design of a graph for a board.
 
     folding: {"pe": 4, "simd": 16} for every layer, or {layer: {...}}, or a JSON file of that.
+    Instead of it one of: target_latency_us, of one sequence of the example's length at the board's
+    clock; target_sequences_per_s; both give the smallest design that meets them. fill: the share of
+    the board, at most 1, of which the fastest design is wanted. `Design.bound` says what bounds it.
     max_steps: the longest sequence of a bidirectional design, which buffers whole sequences.
     Raises BoardError, DesignError.
     """
     later = {
-        "target_latency_us": target_latency_us is not None,
-        "target_sequences_per_s": target_sequences_per_s is not None,
-        "fill": fill is not None,
         "writable_weights": writable_weights,
         "multipliers": multipliers != "auto",
         "state": state != "reset",
@@ -157,7 +159,10 @@ def build(
         raise DesignError("option max_steps", f"is {max_steps}", "a sequence has at least 1 step")
     found = board if isinstance(board, Board) else load_board(board)
     chosen = options(pipeline=pipeline, streams=streams, directions=directions, weights=weights)
-    return build_design(graph, found, folding, max_steps, chosen)
+    goal = goal_of(folding, target_latency_us, target_sequences_per_s, fill)
+    if goal is None:
+        return build_design(graph, found, folding, max_steps, chosen)
+    return solve(graph, found, goal, max_steps, chosen)
 
 
 def estimate(design: Design, steps: int | None = None) -> Estimate:

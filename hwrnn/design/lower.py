@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
 from hwrnn.board import Board
 from hwrnn.design.builder import Builder, fixed_steps
-from hwrnn.design.design import (
-    Design,
-)
+from hwrnn.design.design import Design
 from hwrnn.design.directions import pairs, twins
-from hwrnn.design.folding import FoldingSpec, LayerShape, resolve
+from hwrnn.design.folding import Fold, FoldingSpec, LayerShape, resolve
 from hwrnn.design.memory import store_weights
 from hwrnn.design.options import Directions, Options
 from hwrnn.design.pieces import whole_vectors
@@ -40,31 +41,85 @@ def build_design(
 
     `like`, for a writable design: the graph of which it was built, whose ranges and forms it has.
     """
-    options = options or Options()
-    check_ports(graph)
-    check_streams(graph, options)
-    plain = whole_vectors(graph)
-    folds = resolve(folding, layers(plain))
-    bound = longest_sequence(graph, max_steps)
-    if options.writable:
-        final = widen(plain, None if like is None else widen(whole_vectors(like)))
-    else:
-        final = narrow_tables(plain, twin_values(plain, options))
-    builder = Builder(final, folds, bound, options)
-    builder.run()
-    design = Design(
-        name=graph.name,
-        board=board,
-        graph=graph,
-        kernels=store_weights(builder.kernels, board, builder.wishes, writable=options.writable),
-        model_hash=model_hash(graph),
-        max_steps=bound,
-        streams=options.streams,
-        options=options,
-        folds=tuple(folds.items()),
-    )
-    check_tables(design)
-    return design
+    site = Site.of(graph, board, max_steps, options or Options(), like=like)
+    design = site.design(resolve(folding, layers(site.plain)))
+    return replace(design, model_hash=model_hash(graph))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """A graph on a board, ready to be lowered with one folding after the other.
+
+    `plain`: the graph with whole vectors only; `final`: that with the ranges of the hardware.
+    `twins`: layers that share the engine, and so the folding, of another one.
+    """
+
+    graph: Graph
+    plain: Graph
+    final: Graph
+    board: Board
+    max_steps: int | None
+    options: Options
+    twins: Mapping[str, str]
+
+    @classmethod
+    def of(
+        cls,
+        graph: Graph,
+        board: Board,
+        max_steps: int | None,
+        options: Options,
+        *,
+        like: Graph | None = None,
+    ) -> Site:
+        """Raises DesignError for what no folding makes possible."""
+        check_ports(graph)
+        check_streams(graph, options)
+        plain = whole_vectors(graph)
+        shared = () if options.directions is Directions.TWO else pairs(plain)
+        if options.writable:
+            final = widen(plain, None if like is None else widen(whole_vectors(like)))
+        else:
+            final = narrow_tables(plain, twin_values(plain, options))
+        return cls(
+            graph=graph,
+            plain=plain,
+            final=final,
+            board=board,
+            max_steps=longest_sequence(graph, max_steps),
+            options=options,
+            twins={p.backward.out.name: p.forward.out.name for p in shared},
+        )
+
+    def layers(self) -> tuple[LayerShape, ...]:
+        """The layers that have a folding of their own."""
+        return tuple(s for s in layers(self.plain) if s.name not in self.twins)
+
+    def folds(self, chosen: Mapping[str, Fold]) -> dict[str, Fold]:
+        """A fold for every layer, from those of `layers()`."""
+        return {
+            shape.name: chosen[self.twins.get(shape.name, shape.name)]
+            for shape in layers(self.plain)
+        }
+
+    def design(self, folds: Mapping[str, Fold]) -> Design:
+        """The design, without its hash. Raises DesignError for what exceeds the board."""
+        builder = Builder(self.final, folds, self.max_steps, self.options)
+        builder.run()
+        writable = self.options.writable
+        design = Design(
+            name=self.graph.name,
+            board=self.board,
+            graph=self.graph,
+            kernels=store_weights(builder.kernels, self.board, builder.wishes, writable=writable),
+            model_hash="",
+            max_steps=self.max_steps,
+            streams=self.options.streams,
+            options=self.options,
+            folds=tuple(folds.items()),
+        )
+        check_tables(design)
+        return design
 
 
 def longest_sequence(graph: Graph, max_steps: int | None) -> int | None:
@@ -130,10 +185,9 @@ def layers(graph: Graph) -> tuple[LayerShape, ...]:
         if isinstance(op, Scan):
             units = op.body.scope()[op.outs[0].body_value].size
             read = {o.x for o in op.body.ops if isinstance(o, MatVec)}
-            outer = (*op.body.inputs, *(s.value for s in op.body.states))
-            columns = sum(v.size for v in outer if v.name in read)
-            h = columns - op.body.inputs[0].size if op.body.inputs[0].name in read else columns
-            found.append(LayerShape(name=op.out.name, units=units, columns=columns, h=h))
+            x = sum(v.size for v in op.body.inputs if v.name in read)
+            h = sum(s.value.size for s in op.body.states if s.value.name in read)
+            found.append(LayerShape(name=op.out.name, units=units, columns=x + h, h=h))
         elif isinstance(op, MatVec):
             columns = scope[op.x].size
             made_by = {v.name: o for o in graph.ops for v in o.outputs()}
