@@ -67,6 +67,7 @@ class ProjectView:
     id_bits: int
     sources: tuple[str, ...]
     memories: tuple[str, ...]
+    writable: bool
 
 
 def top_name(design: Design) -> str:
@@ -86,6 +87,8 @@ def emit_rtl(design: Design) -> FileSet:
     files = {f"rtl/{name}": text for name, text in {**sources, **memories}.items()}
     files["rtl/files.f"] = render("rtl/files.f.j2", view)
     files["README.md"] = render("rtl/README.md.j2", view)
+    if top.memories.config is not None:
+        files["weights.json"] = top.memories.config.text(top.layout)
     if view.vivado:
         files["vivado.tcl"] = render("rtl/vivado.tcl.j2", view)
     return FileSet(files)
@@ -155,6 +158,7 @@ def project_view(
         id_bits=design.source.out.id_bits,
         sources=sources,
         memories=memories,
+        writable=design.writable,
     )
 
 

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from hwrnn.backends.rtl_netlist import Port
+from hwrnn.backends.rtl_netlist import Module, Port
 
 FIRST_WORD = 64  # registers of the slave come before
 BUS_BITS = 63  # valid, word address, data
@@ -82,11 +83,23 @@ class ConfigMap:
         self.regions.append(region)
         return region
 
-    @property
-    def layout(self) -> int:
-        """32 bits that name the map: images of another one are not for this design."""
-        lines = [f"{r.name} {r.depth} {r.width} {r.base}\n" for r in self.regions]
-        return int(hashlib.sha256("".join(lines).encode()).hexdigest()[:8], 16)
+    def layout(self, modules: Iterable[Module]) -> int:
+        """32 bits that name the map and what reads it: an image of another one means nothing."""
+        lines = [f"{r.name} {r.depth} {r.width} {r.base}" for r in self.regions]
+        for module in modules:
+            for i in module.instances:
+                known = [(k, v) for k, v in i.parameters if k.strip() != "File"]
+                lines.append(f"{i.module} {i.name} {known} {i.ports}")
+        return int(hashlib.sha256("\n".join(lines).encode()).hexdigest()[:8], 16)
+
+    def text(self, layout: int) -> str:
+        """The map as JSON: name, byte address and size of every memory."""
+        facts = {
+            "layout": f"{layout:08x}",
+            "bytes": 4 * self.end,
+            "memories": [r.as_dict() for r in self.regions],
+        }
+        return json.dumps(facts, indent=2) + "\n"
 
 
 def address_bits(config: ConfigMap) -> int:

@@ -57,6 +57,7 @@ class Top:
     memories: Memories = field(init=False)
     kernels: list[Module] = field(default_factory=list)
     module: Module = field(init=False)
+    layout: int = 0
 
     def build(self) -> Module:
         """The top module; `kernels` and `memories` are filled on the way."""
@@ -399,6 +400,7 @@ class Top:
     def config_slave(self, config: ConfigMap) -> None:
         """The AXI4-Lite slave through which all writable memories are written."""
         bits = address_bits(config)
+        self.layout = config.layout(self.kernels)
         self.module.ports += axi_lite_ports(bits)
         self.module.wire("config_bus", BUS_BITS)
         self.module.add(
@@ -409,7 +411,7 @@ class Top:
                 "Words": config.end,
                 "Version": Bits(value=self.version, width=32),
                 "ModelHash": Bits(value=int(self.design.model_hash[:16], 16), width=64),
-                "Layout": Bits(value=config.layout, width=32),
+                "Layout": Bits(value=self.layout, width=32),
             },
             {p.name: p.name for p in axi_lite_ports(bits)}
             | {"error_i": "error_o", "config_o": "config_bus"},

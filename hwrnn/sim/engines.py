@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,9 @@ from numpy.typing import NDArray
 from hwrnn.cmodel.data import Batch, arrange
 from hwrnn.design.design import Design
 from hwrnn.errors import DataError, DesignError
+
+if TYPE_CHECKING:
+    from hwrnn.backends.image import Image
 
 Ints = NDArray[np.int64]
 ENGINES = ("csim", "rtl", "hls_dpi")
@@ -30,16 +34,23 @@ class SimResult:
     cycles: int | None
 
 
-def simulate_batch(design: Design, batch: Batch, engine: str, trace: Path | None) -> SimResult:
-    """Run the sequences of a batch, one after the other. Raises DesignError, ToolError."""
+def simulate_batch(
+    design: Design, batch: Batch, engine: str, trace: Path | None, image: Image | None = None
+) -> SimResult:
+    """Run the sequences of a batch, one after the other. Raises DesignError, ToolError.
+
+    `image`: what is written to a design with writable weights before the first of them.
+    """
     if engine in LATER:
         raise DesignError(f'engine "{engine}"', LATER[engine], f"use one of {', '.join(ENGINES)}")
     if engine not in ENGINES:
         raise DesignError(f'engine "{engine}"', "is not known", f"use one of {', '.join(ENGINES)}")
     if trace is not None and engine != "rtl":
         raise DesignError("option trace", f"has no meaning for {engine}", 'use engine="rtl"')
+    if image is not None and engine != "rtl":
+        raise DesignError("option image", f"has no meaning for {engine}", 'use engine="rtl"')
     check_steps(design, batch)
-    parts, cycles = run_engine(design, batch.sequences(), engine, trace)
+    parts, cycles = run_engine(design, batch.sequences(), engine, trace, image)
     return SimResult(outputs=arrange(design.graph.outputs[0], parts), cycles=cycles)
 
 
@@ -55,18 +66,38 @@ def check_steps(design: Design, batch: Batch) -> None:
 
 
 def run_engine(
-    design: Design, sequences: list[Ints], engine: str, trace: Path | None
+    design: Design,
+    sequences: list[Ints],
+    engine: str,
+    trace: Path | None,
+    image: Image | None = None,
 ) -> tuple[list[Ints], int | None]:
     """The outputs of each sequence, and the cycles where they have a meaning."""
+    if engine == "rtl":
+        return run_rtl(design, sequences, trace, image)
+    return run_hls(design, sequences, engine), None
+
+
+def run_hls(design: Design, sequences: list[Ints], engine: str) -> list[Ints]:
+    """The outputs of each sequence."""
     if engine == "csim":
         from hwrnn.sim.csim import simulate_csim
 
-        return simulate_csim(design, sequences), None
-    if engine == "hls_dpi":
-        from hwrnn.sim.hls_dpi import simulate_hls_dpi
+        return simulate_csim(design, sequences)
+    from hwrnn.sim.hls_dpi import simulate_hls_dpi
 
-        return simulate_hls_dpi(design, sequences), None
+    return simulate_hls_dpi(design, sequences)
+
+
+def run_rtl(
+    design: Design, sequences: list[Ints], trace: Path | None, image: Image | None
+) -> tuple[list[Ints], int | None]:
+    """The outputs of each sequence, and the cycles."""
+    from hwrnn.backends.image import check_fits
     from hwrnn.sim.rtl import simulate_rtl
 
-    result = simulate_rtl(design, sequences, trace=trace)
+    if image is not None:
+        check_fits(design, image)
+    writes = [(0, address, word) for address, word in image.words] if image else []
+    result = simulate_rtl(design, sequences, trace=trace, writes=writes)
     return result.outputs, result.cycles

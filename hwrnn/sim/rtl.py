@@ -46,10 +46,13 @@ def simulate_rtl(
     trace: Path | None = None,
     stalls: Stalls | None = None,
     driver: Literal["harness", "cocotb"] = "harness",
+    writes: Sequence[tuple[int, int, int]] = (),
 ) -> RtlResult:
     """Run sequences, each (steps, features) of integers, back to back through the hardware; with
     several streams sequence k on stream k modulo `streams`, a step of each in turn.
 
+    `writes` to a design with writable weights: (after so many sequences have come out, byte
+    address, 32 bits), in order; the next sequence waits for them.
     Without `stalls` a beat is offered, and one taken, in every cycle. `trace` names a VCD file.
     Raises ToolError if a tool is missing or fails, if the hardware stops moving, and if beats come
     out that belong to no sequence.
@@ -62,6 +65,7 @@ def simulate_rtl(
         patience=patience(design, max((len(s) for s in sequences), default=0)),
         stalls=stalls or Stalls(),
         id_octets=x.id_octets,
+        writes=writes,
     )
     variant = Variant(
         driver=Driver(driver),
@@ -90,6 +94,8 @@ def result(report: Report, port: PortShape, sequences: int) -> RtlResult:
             f"deadlock: no beat moved any more after cycle {report.cycles}; "
             f"{len(report.accepted)} beats went in, {len(report.delivered)} came out",
         )
+    if report.refused:
+        raise ToolError("rtl simulation", f"{report.refused} writes were answered with an error")
     if report.left_over:
         raise ToolError("rtl simulation", f"{report.left_over} beats came out after the last one")
     outputs = from_beats(port, report.beats)

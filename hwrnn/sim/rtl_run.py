@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from hwrnn.sim.rtl_beats import Bytes
 from hwrnn.sim.verilate import Compiled, Driver
 
 TESTBENCH = "hwrnn.sim.cocotb_tb.axis_tb"
+WRITES = "HWRNN_WRITES"  # names the file of writes to the AXI4-Lite slave
 HEADER = 10  # 64-bit numbers in front of the output beats
 Times = NDArray[np.uint64]
 
@@ -48,7 +50,8 @@ class Job:
     """Beats to send, and when to stop: after `sequences` TLAST and all input.
 
     `out_octets`: bytes of TDATA at the output; `id_octets`: those of TID in a row, at both ports.
-    `patience`: cycles in which no beat moves until it counts as a deadlock.
+    `patience`: cycles in which no beat moves until it counts as a deadlock. `writes` to the
+    AXI4-Lite slave: (after so many sequences have come out, byte address, 32 bits), in order.
     """
 
     beats: Bytes
@@ -57,6 +60,7 @@ class Job:
     patience: int
     stalls: Stalls
     id_octets: int = 0
+    writes: Sequence[tuple[int, int, int]] = ()
 
     @property
     def out_row(self) -> int:
@@ -72,6 +76,7 @@ class Report:
     deadlock: bool
     cycles: int
     left_over: int
+    refused: int
     error: bool
     version: int
     model_hash: int
@@ -89,10 +94,16 @@ def run_job(
         source, target = work / "in.bin", work / "out.bin"
         source.write_bytes(np.ascontiguousarray(job.beats).tobytes())
         words = arguments(job, source, target, trace)
+        env = dict(os.environ)
+        env.pop(WRITES, None)
+        if job.writes:
+            writes = work / "writes.bin"
+            writes.write_bytes(np.array(job.writes, dtype="<u4").tobytes())
+            env[WRITES] = str(writes)
         if driver is Driver.HARNESS:
-            run_harness(compiled, words)
+            run_harness(compiled, words, env)
         else:
-            run_cocotb(compiled, words, work, trace)
+            run_cocotb(compiled, words, Run(work=work, trace=trace, env=env))
         return read_report(target, job.out_row)
 
 
@@ -122,11 +133,21 @@ def chance(p: float) -> int:
     return int(p * 2**32)
 
 
-def run_harness(compiled: Compiled, words: list[str]) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """Where the testbench works, with which environment; a waveform if `trace` names it."""
+
+    work: Path
+    trace: Path | None
+    env: dict[str, str]
+
+
+def run_harness(compiled: Compiled, words: list[str], env: dict[str, str]) -> None:
     """The C++ harness."""
     run = subprocess.run(
         [str(compiled.binary), *words],
         cwd=compiled.folder,
+        env=env,
         capture_output=True,
         text=True,
         check=False,
@@ -135,24 +156,24 @@ def run_harness(compiled: Compiled, words: list[str]) -> None:
         raise ToolError("rtl simulation", f"ended with code {run.returncode}:\n{tail(run.stderr)}")
 
 
-def run_cocotb(compiled: Compiled, words: list[str], work: Path, trace: Path | None) -> None:
+def run_cocotb(compiled: Compiled, words: list[str], run: Run) -> None:
     """The testbench in a process of its own: its runner prints, and exits on a failure."""
     settings = {
         "binary": str(compiled.binary),
         "run": str(compiled.folder),
-        "work": str(work),
-        "trace": "" if trace is None else str(trace.absolute()),
+        "work": str(run.work),
+        "trace": "" if run.trace is None else str(run.trace.absolute()),
     }
-    env = os.environ | {"HWRNN_JOB": json.dumps(words), "PYTHONPATH": os.pathsep.join(sys.path)}
-    run = subprocess.run(
+    env = run.env | {"HWRNN_JOB": json.dumps(words), "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
         [sys.executable, "-m", "hwrnn.sim.rtl_cocotb", json.dumps(settings)],
         env=env,
         capture_output=True,
         text=True,
         check=False,
     )
-    if run.returncode:
-        raise ToolError("cocotb", f"the testbench failed:\n{tail(run.stdout + run.stderr)}")
+    if done.returncode:
+        raise ToolError("cocotb", f"the testbench failed:\n{tail(done.stdout + done.stderr)}")
 
 
 def tail(text: str) -> str:
@@ -164,7 +185,7 @@ def read_report(path: Path, row: int) -> Report:
     """The output file of the harness or of the testbench; `row`: bytes of a beat."""
     data = path.read_bytes()
     head = np.frombuffer(data, dtype="<u8", count=HEADER)
-    deadlock, cycles, accepted, delivered, left_over, error, version, model, offered, _ = map(
+    deadlock, cycles, accepted, delivered, left_over, error, version, model, offered, refused = map(
         int, head
     )
     start = HEADER * 8
@@ -177,6 +198,7 @@ def read_report(path: Path, row: int) -> Report:
         deadlock=bool(deadlock),
         cycles=cycles,
         left_over=left_over,
+        refused=refused,
         error=bool(error),
         version=version,
         model_hash=model,

@@ -18,8 +18,10 @@ from typing import Any
 import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import ReadOnly, RisingEdge
+from cocotb.utils import get_sim_time
 
 MASK = 2**64 - 1
+CLOCK_NS = 10
 TAIL = 64  # quiet cycles after which the run counts as finished
 
 
@@ -55,6 +57,7 @@ class Pause:
 
 
 Beat = tuple[int, int, int]  # TDATA, TID, TLAST
+Write = tuple[int, int, int]  # after so many sequences, byte address, 32 bits
 
 
 @dataclass
@@ -72,6 +75,7 @@ class Job:
     seed: int
     in_pause: Pause
     out_pause: Pause
+    writes: list[Write]
 
     @staticmethod
     def read() -> Job:
@@ -94,7 +98,14 @@ class Job:
             seed=seed,
             in_pause=Pause(*pauses[:2]),
             out_pause=Pause(*pauses[2:]),
+            writes=read_writes(),
         )
+
+
+def read_writes() -> list[Write]:
+    """The writes to the AXI4-Lite slave that $HWRNN_WRITES names."""
+    path = os.environ.get("HWRNN_WRITES")
+    return list(struct.iter_unpack("<3I", Path(path).read_bytes())) if path else []
 
 
 def beat(row: bytes, octets: int) -> Beat:
@@ -118,6 +129,9 @@ class Bench:
     cycles: int = 0
     sequences: int = 0
     left_over: int = 0
+    sent: int = 0
+    written: int = 0
+    refused: int = 0
     waiting: Beat | None = None
     out: list[Beat] = field(default_factory=list)
     offered: list[int] = field(default_factory=list)
@@ -142,6 +156,8 @@ class Bench:
         """Cycles until all is done (False), or nothing moves any more (True)."""
         quiet = 0
         while True:
+            if self.held() and self.sequences >= self.job.writes[self.written][0]:
+                await self.load()
             done = len(self.accepted) == len(self.job.beats)
             done = done and self.sequences >= self.job.sequences
             if done and quiet >= TAIL:
@@ -150,10 +166,33 @@ class Bench:
                 return True
             quiet = 0 if await self.cycle(done) else quiet + 1
 
+    def held(self) -> bool:
+        """True while the source waits until all that was sent has come out, and writes are made."""
+        writes = self.job.writes
+        return self.written < len(writes) and self.sent >= writes[self.written][0]
+
+    async def load(self) -> None:
+        """The writes that are due."""
+        from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp
+
+        d, writes = self.dut, self.job.writes
+        d.m_axis_tready.value = 0
+        start = get_sim_time("ns")
+        bus = AxiLiteBus.from_prefix(d, "s_axi")
+        master = AxiLiteMaster(bus, d.aclk, d.aresetn, reset_active_level=False)
+        after = writes[self.written][0]
+        while self.written < len(writes) and writes[self.written][0] == after:
+            _, address, word = writes[self.written]
+            found = await master.write(address, word.to_bytes(4, "little"))
+            self.refused += found.resp != AxiResp.OKAY
+            self.written += 1
+        await RisingEdge(d.aclk)
+        self.cycles += round((get_sim_time("ns") - start) / CLOCK_NS)
+
     async def cycle(self, done: bool) -> bool:
         """One clock cycle; True if a beat moved."""
         d, job = self.dut, self.job
-        more = not self.offering and self.next_beat < len(job.beats)
+        more = not self.offering and not self.held() and self.next_beat < len(job.beats)
         more = more and not job.in_pause.holds(self.next_beat)
         if more and (job.idle == 0 or not self.random.below(job.idle)):
             self.offer()
@@ -168,6 +207,7 @@ class Bench:
         await RisingEdge(d.aclk)
         if moved_in:
             self.accepted.append(self.cycles)
+            self.sent += self.job.beats[self.next_beat - 1][2]
             self.offering = False
             d.s_axis_tvalid.value = 0
         self.cycles += 1
@@ -204,7 +244,7 @@ class Bench:
         d = self.dut
         numbers = [int(deadlock), self.cycles, len(self.accepted), len(self.out), self.left_over]
         numbers += [int(d.error_o.value), int(d.version_o.value), int(d.model_hash_o.value)]
-        numbers += [len(self.offered), 0]
+        numbers += [len(self.offered), self.refused]
         sizes = (self.job.out_octets, self.job.id_octets, 1)
         beats = b"".join(
             n.to_bytes(size, "little")
@@ -220,7 +260,7 @@ class Bench:
 async def axis_job(dut: Any) -> None:  # noqa: ANN401 - a simulator's handle
     """Send all beats, collect all sequences."""
     job = Job.read()
-    Clock(dut.aclk, 10, "ns").start()
+    Clock(dut.aclk, CLOCK_NS, "ns").start()
     bench = Bench(dut, job, Random(job.seed))
     await bench.reset()
     bench.write(await bench.run())

@@ -5,6 +5,9 @@
 // with TLAST. The output file holds ten 64-bit numbers (see Report), then the beats that came out
 // in the same form, then, 64 bits each: the cycles in which input beats were first offered,
 // accepted, and output beats accepted.
+//
+// $HWRNN_WRITES may name a file of writes to the AXI4-Lite slave, three 32-bit numbers each (see
+// Write), in order: the source waits for them before the next sequence.
 #include "Vtop.h"
 #include "verilated.h"
 #ifdef HWRNN_TRACE
@@ -59,7 +62,7 @@ struct Report {
   std::uint64_t version = 0;
   std::uint64_t model_hash = 0;
   std::uint64_t offered = 0;  // input beats that were put on the bus
-  std::uint64_t reserved = 0;
+  std::uint64_t refused = 0;  // writes that the AXI4-Lite slave answered with an error
 };
 
 struct Random {
@@ -100,6 +103,44 @@ auto get_id(const Top& top, std::uint8_t* bytes, std::size_t count, int)
 template <class Top>
 void get_id(const Top&, std::uint8_t*, std::size_t, long) {}
 
+// A write to the AXI4-Lite slave, when `after` sequences have come out.
+struct Write {
+  std::uint32_t after;
+  std::uint32_t address;
+  std::uint32_t data;
+};
+
+// The slave, of the tops that have it: offers a write or takes it back.
+template <class Top>
+auto offer_write(Top& top, const Write& write, bool valid, int)
+    -> decltype(static_cast<void>(top.s_axi_awaddr)) {
+  top.s_axi_awaddr = write.address;
+  top.s_axi_wdata = write.data;
+  top.s_axi_wstrb = 15;
+  top.s_axi_awvalid = top.s_axi_wvalid = valid;
+  top.s_axi_bready = 1;
+}
+template <class Top>
+void offer_write(Top&, const Write&, bool, long) {
+  std::fprintf(stderr, "harness: the top has no AXI4-Lite slave\n");
+  std::exit(2);
+}
+
+struct Answer {
+  bool taken;
+  bool valid;
+  unsigned code;
+};
+
+template <class Top>
+auto answer(const Top& top, int) -> decltype(static_cast<void>(top.s_axi_awaddr), Answer{}) {
+  return {top.s_axi_awready && top.s_axi_wready, top.s_axi_bvalid != 0, top.s_axi_bresp};
+}
+template <class Top>
+Answer answer(const Top&, long) {
+  return {};
+}
+
 std::vector<std::uint8_t> read_file(const char* path) {
   std::FILE* file = std::fopen(path, "rb");
   if (file == nullptr) std::exit(2);
@@ -121,6 +162,11 @@ class Bench {
     beats_ = read_file(job.input);
     in_row_ = job.in_bytes + job.id_bytes + 1;
     count_ = beats_.size() / in_row_;
+    if (const char* path = std::getenv("HWRNN_WRITES")) {
+      const auto bytes = read_file(path);
+      writes_.resize(bytes.size() / sizeof(Write));
+      if (!bytes.empty()) std::memcpy(writes_.data(), bytes.data(), bytes.size());
+    }
     open_trace();
   }
 
@@ -136,6 +182,7 @@ class Bench {
     std::uint64_t quiet = 0;
     const std::uint64_t tail = 64;
     while (true) {
+      if (held() && sequences_ >= writes_[written_].after) load();
       const bool done = report_.in_beats == count_ && sequences_ >= job_.sequences;
       if (done && quiet >= tail) break;
       if (!done && quiet >= job_.patience) {
@@ -198,9 +245,36 @@ class Bench {
     top_->aresetn = 1;
   }
 
+  // True while the source waits until all that was sent has come out, and writes were made.
+  bool held() const { return written_ < writes_.size() && sent_ >= writes_[written_].after; }
+
+  // The writes that are due.
+  void load() {
+    const std::uint32_t after = writes_[written_].after;
+    top_->m_axis_tready = 0;
+    for (; written_ < writes_.size() && writes_[written_].after == after; ++written_) {
+      bool offered = true;
+      int patience = 1000;
+      for (bool answered = false; !answered;) {
+        if (--patience == 0) {
+          std::fprintf(stderr, "harness: the AXI4-Lite slave does not answer\n");
+          std::exit(2);
+        }
+        offer_write(*top_, writes_[written_], offered, 0);
+        top_->eval();
+        const Answer found = answer(*top_, 0);
+        answered = found.valid && !offered;
+        if (offered && found.taken) offered = false;
+        if (answered && found.code != 0) ++report_.refused;
+        tick();
+        ++report_.cycles;
+      }
+    }
+  }
+
   // One clock cycle; true if a beat moved.
   bool cycle(bool done) {
-    if (!offering_ && next_ < count_ && !job_.in_pause.holds(next_) &&
+    if (!offering_ && !held() && next_ < count_ && !job_.in_pause.holds(next_) &&
         (job_.idle == 0 || !random_.below(job_.idle))) {
       offer();
     }
@@ -214,6 +288,7 @@ class Bench {
     if (in) {
       accepted_.push_back(report_.cycles);
       ++report_.in_beats;
+      if (top_->s_axis_tlast) ++sent_;
       offering_ = false;
       top_->s_axis_tvalid = 0;
     }
@@ -258,6 +333,9 @@ class Bench {
   std::size_t count_ = 0;
   std::size_t next_ = 0;
   std::uint64_t sequences_ = 0;
+  std::uint64_t sent_ = 0;  // TLAST that went in
+  std::vector<Write> writes_;
+  std::size_t written_ = 0;
   std::uint64_t time_ = 0;
   bool offering_ = false;
   Report report_;
