@@ -143,15 +143,18 @@ def random_cell(seed: int) -> Graph:
     pool = [m.gate("tanh", m.x, *m.states), *m.states]
     gates = int(rng.integers(1, 4))
     pool += [m.gate("sigmoid", *pick(rng, [m.x, *m.states])) for _ in range(gates)]
+    inner = pool[0]
     for _ in range(int(rng.integers(0, 3))):
-        pool.append(m.gate("tanh", *pick(rng, [v for v in pool if v.type == SIGNED])[:1]))
+        signed = [v for v in pool if v.type == SIGNED]
+        inner = m.gate("tanh", inner if rng.integers(2) else pick(rng, signed)[0])
+        pool.append(inner)
     for _ in range(int(rng.integers(1, 6))):
         a, b = (pool[int(k)] for k in rng.integers(0, len(pool), 2))
         ways = (m.sum, m.difference, m.times)
         made = ways[int(rng.integers(3))](a, b)
         ratio = Fraction(1, 256) if rng.integers(2) else Fraction(3, 700)
         pool.append(m.requant(made, ratio))
-    pool.append(m.requant(m.sum(pool[-1], pool[0]), Fraction(1, 2)))
+    pool.append(m.requant(m.sum(pool[-1], inner), Fraction(1, 2)))
     signed = [v for v in pool[states + 1 :] if v.type == SIGNED]
     following = [signed[-1 - k % len(signed)] for k in range(states)]
     return m.graph(pool[-1], *following)

@@ -381,6 +381,11 @@ def test_a_page_nests_and_loads_nothing(design: Design) -> None:
     assert checker.loads == []
 
 
+def test_the_interval_of_a_design_with_streams_is_that_of_one_of_them() -> None:
+    text = design_section(hwrnn.estimate(streamed())).text
+    assert "the next one on its stream, all 5 running, may start 110 cycles after it" in text
+
+
 def test_a_page_is_the_same_bytes_each_time() -> None:
     made = {page((design_section(hwrnn.estimate(digits())),)) for _ in range(2)}
     assert len(made) == 1

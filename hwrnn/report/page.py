@@ -114,12 +114,14 @@ def design_section(estimate: Estimate) -> Section:
     design = estimate.design
     board = design.board
     shown = min(estimate.steps, shown_steps(design))
+    streams = design.streams
+    of_stream = f" on its stream, all {streams} running," if streams > 1 else ""
     text = (
         f"{board.title}, {board.part}, {board.clock_mhz:g} MHz. One sequence of {estimate.steps} "
         f"steps takes {estimate.latency_cycles:,} cycles ({estimate.latency_us:.2f} µs at that "
-        f"clock), the next one may start {estimate.interval_cycles:,} cycles after it. DSP and "
-        "block RAM are counted, LUT and FF come from a first model; the clock is the board's "
-        "default, no result of a timing analysis."
+        f"clock), the next one{of_stream} may start {estimate.interval_cycles:,} cycles "
+        "after it. DSP and block RAM are counted, LUT and FF come from a first model; "
+        "the clock is the board's default, no result of a timing analysis."
     )
     return Section(
         title=f"The design for {board.name}",
