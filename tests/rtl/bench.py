@@ -13,6 +13,7 @@ from hwrnn.board import load_board
 from hwrnn.cmodel.plain import run_plain
 from hwrnn.design.design import AxisIn, Design, Kernel
 from hwrnn.design.lower import build_design
+from hwrnn.design.options import Options
 from hwrnn.design.timing import schedule
 from hwrnn.ir import Graph, Input, IntType, Output, OutputGrid, Quantiser, Value
 from hwrnn.sim.rtl import RtlResult, Stalls, rtl_source, simulate_rtl
@@ -29,8 +30,10 @@ STALLS = (
 )
 
 
-def lower(graph: Graph, pe: int, simd: int, max_steps: int | None = None) -> Design:
-    return build_design(graph, BOARD, {"pe": pe, "simd": simd}, max_steps)
+def lower(
+    graph: Graph, pe: int, simd: int, max_steps: int | None = None, options: Options | None = None
+) -> Design:
+    return build_design(graph, BOARD, {"pe": pe, "simd": simd}, max_steps, options)
 
 
 def of_kernels(kernels: Sequence[Kernel], t: IntType, name: str = "chain") -> Design:
@@ -113,11 +116,13 @@ def check_graph(
     pe: int,
     simd: int,
     max_steps: int | None = None,
+    options: Options | None = None,
+    stalls: Sequence[Stalls] = STALLS,
 ) -> Design:
     """The hardware of a graph equals the C-model."""
-    design = lower(graph, pe, simd, max_steps)
+    design = lower(graph, pe, simd, max_steps, options)
     sequences = draw(design, lengths)
-    check(design, sequences, reference(graph, sequences))
+    check(design, sequences, reference(graph, sequences), stalls)
     return design
 
 

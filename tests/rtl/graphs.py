@@ -31,6 +31,7 @@ from hwrnn.ir import (
     Select,
     State,
     Step,
+    Sub,
     Value,
 )
 from hwrnn.ir.types import of_bits
@@ -64,7 +65,7 @@ class Build:
         ops.append(MatVec(out=out, x=x.name, weights=weights))
         return out
 
-    def pair(self, kind: type[Add | Mul], ops: list[AnyOp], a: Value, b: Value) -> Value:
+    def pair(self, kind: type[Add | Mul | Sub], ops: list[AnyOp], a: Value, b: Value) -> Value:
         trial = kind(out=a, a=a.name, b=b.name)
         out = Value(
             name=self.name("s"), type=trial.reach(a.type, b.type), size=a.size, sequence=a.sequence
