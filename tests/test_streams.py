@@ -217,6 +217,18 @@ def test_simulate_and_estimate() -> None:
 
 
 @pytest.mark.needs_sim
+@pytest.mark.parametrize("engine", ["csim", "hls_dpi"])
+def test_the_cpp_engines(engine: str) -> None:
+    """The same order of steps, and the outputs put back to their sequences."""
+    design = network(2, 3, last=False, fold=(2, 4))
+    x = np.random.default_rng(6).integers(-32, 32, (5, 4, 5))
+    lengths = [4, 1, 3, 2, 4]
+    found = hwrnn.simulate(design, x, engine=engine, lengths=lengths)
+    expected = hwrnn.run(design.graph, x, integers=True, lengths=lengths)
+    np.testing.assert_array_equal(found.outputs, expected)
+
+
+@pytest.mark.needs_sim
 def test_a_stream_that_is_cut_off_does_not_touch_the_others() -> None:
     """Stream 1's second step is cut off by stream 0: 1 ends there, with zeros; 0 and 2 go on."""
     design = network(1, 3, last=False, fold=(2, 2))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -44,14 +45,24 @@ VARIANT = Variant(driver=Driver.COCOTB)
 STALLS = Stalls(input_idle=0.25, output_stall=0.25, seed=1)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Widths:
+    """Bits of TDATA at both ports, and of TID."""
+
+    data_in: int
+    data_out: int
+    tid: int
+
+
 def simulate_hls_dpi(
     design: Design, sequences: Sequence[Ints], *, stalls: Stalls = STALLS
 ) -> list[Ints]:
     """What the HLS C++ of `design` makes of each sequence, (steps, features) in and out.
 
     The beats come and go through AXI4-Stream ports with random idles and back-pressure, checked
-    for the rules of the protocol. There are no cycles to report: the shell has no timing of its
-    own. Raises DataError, and ToolError if a tool is missing or fails.
+    for the rules of the protocol; with several streams sequence k is offered on stream k modulo
+    `streams`. There are no cycles to report: the shell has no timing of its own. Raises DataError,
+    and ToolError if a tool is missing or fails.
     """
     for index, x in enumerate(sequences):
         check_sequence(design, index, x)
@@ -62,6 +73,7 @@ def simulate_hls_dpi(
         sequences=len(sequences),
         patience=patience(design, 1),
         stalls=stalls,
+        id_octets=y.id_octets,
     )
     report = run_job(build_hls_dpi(design), job, Driver.COCOTB, None)
     found = result(report, y, len(sequences))
@@ -74,7 +86,8 @@ def build_hls_dpi(design: Design) -> Compiled:
     """The simulator, from the cache if it has been compiled before."""
     files = sources(emit_hls(design, golden=([], [])))
     tools = Tools.find()
-    widths = (axis_bits(design.source.out), axis_bits(design.sink.x))
+    x, y = design.source.out, design.sink.x
+    widths = Widths(data_in=axis_bits(x), data_out=axis_bits(y), tid=max(x.id_bits, 1))
     top = f"-DHWRNN_TOP={top_name(design)}"
     command = compiler_call(top, precompiled=not has_wide_ports(design))
     command += ["-isystem", str(tools.include / "vltstd"), "-c", str(DPI / "hls_dpi.cpp")]
@@ -89,14 +102,13 @@ def build_hls_dpi(design: Design) -> Compiled:
     return Compiled(binary=folder / SHELL, folder=folder)
 
 
-def compile_shell(
-    tools: Tools, command: Sequence[str], folder: Path, widths: tuple[int, int]
-) -> None:
+def compile_shell(tools: Tools, command: Sequence[str], folder: Path, widths: Widths) -> None:
     """Verilate the shell, compile both sides, link them with cocotb."""
     runtime, rtl, cpp = runtime_library(tools), folder / "rtl", folder / "cpp"
     rtl.mkdir()
     (folder / "run").mkdir()
-    lines = [f"-GInWidth={widths[0]}", f"-GOutWidth={widths[1]}", str(DPI / f"{SHELL}.sv")]
+    parameters = {"InWidth": widths.data_in, "OutWidth": widths.data_out, "IdWidth": widths.tid}
+    lines = [*(f"-G{k}={v}" for k, v in parameters.items()), str(DPI / f"{SHELL}.sv")]
     (rtl / "files.f").write_text("\n".join(lines) + "\n", encoding="utf-8")
     verilate(tools, SHELL, rtl, cpp, VARIANT)
 

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <exception>
 #include <stdexcept>
+#include <vector>
 
 #include <svdpi.h>
 
@@ -16,9 +17,8 @@ using hwrnn_design::sink;
 using hwrnn_design::source;
 
 struct Ports {
-  hls::stream<source::word_t> s_axis{"s_axis"};
-  hls::stream<sink::word_t> m_axis{"m_axis"};
-  ap_uint<1> error = 0;
+  std::vector<source::word_t> given;  // the words of the call that is due
+  hls::stream<sink::word_t> results{"results"};
   ap_uint<32> version = 0;
   ap_uint<64> model_hash = 0;
 };
@@ -28,17 +28,31 @@ Ports& ports() {
   return made;
 }
 
-// One call of the top. A design that drops a sequence which is too long then waits for the next
-// one: here the wait is the end of the call.
-void run_sequence() {
+// Calls the top with the words so far. If it waits for more of them, for a stream that has not
+// ended or for the sequence behind one that was dropped, the call is tried again with the next
+// TLAST.
+void try_call() {
   Ports& p = ports();
+  hls::stream<source::word_t> s_axis("s_axis");
+  hls::stream<sink::word_t> m_axis("m_axis");
+  for (const source::word_t& word : p.given) {
+    s_axis.write(word);
+  }
   try {
-    HWRNN_TOP(p.s_axis, p.m_axis, p.error, p.version, p.model_hash);
+    ap_uint<1> error = 0;
+    HWRNN_TOP(s_axis, m_axis, error, p.version, p.model_hash);
   } catch (const std::underflow_error&) {
-    p.error = 1;
+    return;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
     std::abort();
+  }
+  p.given.clear();
+  while (!s_axis.empty()) {
+    p.given.push_back(s_axis.read());
+  }
+  while (!m_axis.empty()) {
+    p.results.write(m_axis.read());
   }
 }
 
@@ -48,17 +62,14 @@ extern "C" {
 
 void hwrnn_dpi_reset() {
   Ports& p = ports();
-  while (!p.s_axis.empty()) {
-    p.s_axis.read();
-  }
-  while (!p.m_axis.empty()) {
-    p.m_axis.read();
+  p.given.clear();
+  while (!p.results.empty()) {
+    p.results.read();
   }
   hwrnn_design::input_error.raised = false;
-  p.error = 0;
 }
 
-void hwrnn_dpi_push(const svBitVecVal* data, svBit last) {
+void hwrnn_dpi_push(const svBitVecVal* data, [[maybe_unused]] int id, svBit last) {
   source::word_t word;
   word.data = 0;
   constexpr int width = source::data_t::width;
@@ -69,29 +80,36 @@ void hwrnn_dpi_push(const svBitVecVal* data, svBit last) {
   word.keep = -1;
   word.strb = -1;
   word.last = last;
-  ports().s_axis.write(word);
+  if constexpr (source::beat_t::streams > 1) {
+    word.id = id;
+  }
+  ports().given.push_back(word);
   if (last) {
-    run_sequence();
+    try_call();
   }
 }
 
-svBit hwrnn_dpi_pop(svBitVecVal* data, svBit* last) {
+svBit hwrnn_dpi_pop(svBitVecVal* data, int* id, svBit* last) {
+  *id = 0;
   *last = 0;
-  if (ports().m_axis.empty()) {
+  if (ports().results.empty()) {
     return 0;
   }
-  const sink::word_t word = ports().m_axis.read();
+  const sink::word_t word = ports().results.read();
   constexpr int width = sink::data_t::width;
   for (int low = 0; low < width; low += 32) {
     const int high = low + 31 < width ? low + 31 : width - 1;
     const ap_uint<32> part = word.data.range(high, low);
     data[low / 32] = part.to_uint();
   }
+  if constexpr (sink::beat_t::streams > 1) {
+    *id = word.id.to_int();
+  }
   *last = word.last != 0 ? 1 : 0;
   return 1;
 }
 
-svBit hwrnn_dpi_error() { return ports().error != 0 ? 1 : 0; }
+svBit hwrnn_dpi_error() { return hwrnn_design::input_error.raised ? 1 : 0; }
 
 int hwrnn_dpi_version() { return static_cast<int>(hwrnn_design::version_word); }
 

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// For simulation: the HLS C++ of a design behind the ports of its RTL. Words that are accepted go
-// to the C++ at once; it runs when TLAST comes. The results leave one word a cycle, and nothing is
-// accepted until they have left. Latency: one cycle after the last word of a sequence.
+// For simulation: the HLS C++ of a design behind the ports of its RTL; TID is there always. Words
+// that are accepted go to the C++ at once; it runs when a call is complete. The results leave one
+// word a cycle, and nothing is accepted until they have left. Latency: one cycle after the last
+// word of a call.
 `default_nettype none
 
 module hwrnn_hls_dpi #(
   parameter int unsigned InWidth = 8,
-  parameter int unsigned OutWidth = 8
+  parameter int unsigned OutWidth = 8,
+  parameter int unsigned IdWidth = 1
 ) (
   input  wire logic                aclk,
   input  wire logic                aresetn,
@@ -15,11 +17,13 @@ module hwrnn_hls_dpi #(
   input  wire logic                s_axis_tvalid,
   output logic                     s_axis_tready,
   input  wire logic                s_axis_tlast,
+  input  wire logic [IdWidth-1:0]  s_axis_tid,
 
   output logic [OutWidth-1:0]      m_axis_tdata,
   output logic                     m_axis_tvalid,
   input  wire logic                m_axis_tready,
   output logic                     m_axis_tlast,
+  output logic [IdWidth-1:0]       m_axis_tid,
 
   output logic                     error_o,
   output logic [31:0]              version_o,
@@ -27,14 +31,19 @@ module hwrnn_hls_dpi #(
 );
 
   import "DPI-C" function void hwrnn_dpi_reset();
-  import "DPI-C" function void hwrnn_dpi_push(input bit [InWidth-1:0] data, input bit last);
-  import "DPI-C" function bit hwrnn_dpi_pop(output bit [OutWidth-1:0] data, output bit last);
+  import "DPI-C" function void hwrnn_dpi_push(
+    input bit [InWidth-1:0] data, input int id, input bit last
+  );
+  import "DPI-C" function bit hwrnn_dpi_pop(
+    output bit [OutWidth-1:0] data, output int id, output bit last
+  );
   import "DPI-C" function bit hwrnn_dpi_error();
   import "DPI-C" function int hwrnn_dpi_version();
   import "DPI-C" function longint hwrnn_dpi_model_hash();
 
   bit [OutWidth-1:0] word;
   bit                word_last;
+  int                word_id;
 
   assign s_axis_tready = aresetn && !m_axis_tvalid;
 
@@ -47,13 +56,14 @@ module hwrnn_hls_dpi #(
       model_hash_o  <= 64'(hwrnn_dpi_model_hash());
     end else begin
       if (s_axis_tvalid && s_axis_tready) begin
-        hwrnn_dpi_push(s_axis_tdata, s_axis_tlast);
+        hwrnn_dpi_push(s_axis_tdata, 32'(s_axis_tid), s_axis_tlast);
         error_o <= hwrnn_dpi_error();
       end
       if (!m_axis_tvalid || m_axis_tready) begin
-        m_axis_tvalid <= hwrnn_dpi_pop(word, word_last);
+        m_axis_tvalid <= hwrnn_dpi_pop(word, word_id, word_last);
         m_axis_tdata  <= word;
         m_axis_tlast  <= word_last;
+        m_axis_tid    <= IdWidth'(word_id);
       end
     end
   end
