@@ -148,7 +148,6 @@ def build(
     """
     later = {
         "writable_weights": writable_weights,
-        "multipliers": multipliers != "auto",
         "state": state != "reset",
         "argmax": argmax,
     }
@@ -158,7 +157,13 @@ def build(
     if max_steps is not None and max_steps < 1:
         raise DesignError("option max_steps", f"is {max_steps}", "a sequence has at least 1 step")
     found = board if isinstance(board, Board) else load_board(board)
-    chosen = options(pipeline=pipeline, streams=streams, directions=directions, weights=weights)
+    chosen = options(
+        pipeline=pipeline,
+        streams=streams,
+        directions=directions,
+        weights=weights,
+        multipliers=multipliers,
+    )
     goal = goal_of(folding, target_latency_us, target_sequences_per_s, fill)
     if goal is None:
         return build_design(graph, found, folding, max_steps, chosen)

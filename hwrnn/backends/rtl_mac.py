@@ -7,7 +7,6 @@ from hwrnn.backends.rtl_memory import Content, Memories, hex_words
 from hwrnn.backends.rtl_netlist import Module
 from hwrnn.backends.rtl_taps import Taps
 from hwrnn.design.design import Engine
-from hwrnn.ir import IntType
 
 
 def mac_array(engine: Engine, module: Module, memories: Memories, tags: Taps) -> None:
@@ -25,11 +24,7 @@ def mac_array(engine: Engine, module: Module, memories: Memories, tags: Taps) ->
             "Groups": engine.groups,
             "Blocks": len(engine.blocks),
             "Registers": register_mask(engine),
-            "OperandWidth": engine.operand_type.bits,
-            "OperandSigned": engine.operand_type.signed,
-            "WeightWidth": engine.weight_type.bits,
-            "WeightSigned": engine.weight_type.signed,
-            "ProductWidth": product_bits(engine.operand_type, engine.weight_type),
+            **engine.made_by.parameters(),
             "AccWidth": engine.accumulator_type.bits,
         },
         {
@@ -60,9 +55,3 @@ def weights(engine: Engine, module: Module, memories: Memories) -> None:
 def register_mask(engine: Engine) -> int:
     """Bit 0: a register behind the multipliers; bit k: behind stage k of the tree."""
     return sum(r << k for k, r in enumerate(engine.mac_registers[: engine.tree_stages + 1]))
-
-
-def product_bits(a: IntType, b: IntType) -> int:
-    """Bits of a signed number that holds every product."""
-    ends = [x * y for x in (a.lo, a.hi) for y in (b.lo, b.hi)]
-    return IntType(min(*ends, -1), max(ends)).bits

@@ -99,19 +99,22 @@ def kernel_area(kernel: Kernel, board: Board) -> Area:
 def engine_area(kernel: Engine, board: Board) -> Area:
     """Gate MAC array, accumulators, state memory, datapath, control."""
     a, w = kernel.operand_type.bits, kernel.weight_type.bits
-    lanes = len(kernel.gates) * kernel.pe
-    macs = Product(lanes * kernel.simd, a, w)
+    lanes, made_by = kernel.rows, kernel.made_by
+    macs = Area(
+        multipliers=lanes * kernel.simd,
+        dsps=made_by.hard(lanes, kernel.simd) if board.dsps else 0,
+        luts=(made_by.soft(lanes, kernel.simd) if board.dsps else lanes * kernel.simd) * a * w,
+    )
     product, acc = a + w, kernel.accumulator_type.bits
     tree = lanes * (kernel.simd - 1) * (product + 2)
-    luts = macs.luts(board) + tree + lanes * acc * (1 + ceil_div(kernel.groups, 64))
+    luts = tree + lanes * acc * (1 + ceil_div(kernel.groups, 64))
     ffs = kernel.simd * a + lanes * (kernel.simd * product + acc)
     if kernel.recurrent:
         bits = kernel.recurrent.value.type.bits
         luts += kernel.simd * bits * ceil_div(kernel.h_blocks, 4)
         ffs += kernel.units * bits
     control = Area(luts=120, ffs=80)
-    made = Area(macs.count, macs.dsps(board), luts, ffs)
-    return made + control + datapath_area(kernel.datapath, board)
+    return macs + Area(luts=luts, ffs=ffs) + control + datapath_area(kernel.datapath, board)
 
 
 def datapath_area(path: Datapath, board: Board) -> Area:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from hwrnn.design.datapath import Datapath
 from hwrnn.design.latency import Pipeline, mac_registers, tree_stages
+from hwrnn.design.multipliers import Kind, Multiplier
 from hwrnn.design.stream import Stream, ceil_div
 from hwrnn.ir import IntMatrix, IntType, Step, Value
 
@@ -125,6 +126,7 @@ class Engine:
     step by step, each with states of its own; x and out carry the stream's number.
     `cells` has one entry, or one for each stream: all alike but for their constants (two
     directions that share the engine). `storage`: what its weights are kept in.
+    `multiplier`: how its products are made (None: one plain multiplication each).
     """
 
     name: str
@@ -138,6 +140,7 @@ class Engine:
     pipeline: Pipeline = Pipeline.CLOCK
     streams: int = 1
     storage: Storage = Storage.LUT
+    multiplier: Multiplier | None = None
 
     @property
     def cell(self) -> Cell:
@@ -310,6 +313,17 @@ class Engine:
             for gate in cell.gates:
                 found = found.hull(gate.weights.type)
         return found
+
+    @property
+    def rows(self) -> int:
+        """Products of one column in a cycle: gates * pe."""
+        return len(self.gates) * self.pe
+
+    @property
+    def made_by(self) -> Multiplier:
+        """How its products are made."""
+        plain = Multiplier(kind=Kind.DSP, weight=self.weight_type, operand=self.operand_type)
+        return self.multiplier or plain
 
     @cached_property
     def accumulator_type(self) -> IntType:

@@ -14,6 +14,7 @@ from hwrnn.design.folding import Fold, FoldingSpec, LayerShape, resolve
 from hwrnn.design.memory import store_weights
 from hwrnn.design.options import Directions, Options
 from hwrnn.design.pieces import whole_vectors
+from hwrnn.design.products import make_products
 from hwrnn.design.rejoin import mixes_first_and_last
 from hwrnn.design.tables import check_tables, narrow_tables
 from hwrnn.errors import DesignError
@@ -107,11 +108,12 @@ class Site:
         builder = Builder(self.final, folds, self.max_steps, self.options)
         builder.run()
         writable = self.options.writable
+        kernels = store_weights(builder.kernels, self.board, builder.wishes, writable=writable)
         design = Design(
             name=self.graph.name,
             board=self.board,
             graph=self.graph,
-            kernels=store_weights(builder.kernels, self.board, builder.wishes, writable=writable),
+            kernels=make_products(kernels, self.board, self.options.multipliers),
             model_hash="",
             max_steps=self.max_steps,
             streams=self.options.streams,

@@ -9,6 +9,7 @@ from enum import Enum
 
 from hwrnn.design.engine import Storage
 from hwrnn.design.latency import Pipeline
+from hwrnn.design.multipliers import OPTIONS
 from hwrnn.errors import DesignError
 
 
@@ -27,6 +28,7 @@ class Options:
     streams: int = 1
     directions: Directions = Directions.TWO
     weights: str = "auto"
+    multipliers: str = "auto"
     writable: bool = False
 
 
@@ -36,6 +38,7 @@ def options(
     streams: object,
     directions: str,
     weights: str,
+    multipliers: str = "auto",
     writable_weights: object = False,
 ) -> Options:
     """The options from what a user wrote. Raises DesignError naming what is legal."""
@@ -54,6 +57,7 @@ def options(
         streams=streams,
         directions=Directions(one_of("directions", directions, values(Directions))),
         weights=one_of("weights", weights, ("auto", *(s.value for s in Storage))),
+        multipliers=one_of("multipliers", multipliers, OPTIONS),
         writable=writable_weights,
     )
 

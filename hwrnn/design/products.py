@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which multipliers the engines of a design get: the board's hard ones go to the largest first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from hwrnn.board import Board
+from hwrnn.design.design import Engine, Kernel
+from hwrnn.design.multipliers import Kind, Multiplier, choose
+
+
+def make_products(kernels: Sequence[Kernel], board: Board, option: str) -> tuple[Kernel, ...]:
+    """The kernels with a multiplier for every engine.
+
+    `option`: "auto", "dsp", "packed" or "lut", see `hwrnn.design.multipliers`. With "auto" an
+    engine whose products no longer fit the board's hard multipliers makes them of LUTs.
+    """
+    chosen: dict[str, Multiplier] = {}
+    left = board.dsps
+    engines = [k for k in kernels if isinstance(k, Engine)]
+    for engine in sorted(engines, key=lambda e: (-e.rows * e.simd, e.name)):
+        made = choose(board, engine.weight_type, engine.operand_type, option)
+        if option == "auto" and made.hard(engine.rows, engine.simd) > left:
+            made = choose(board, engine.weight_type, engine.operand_type, Kind.LUT)
+        left -= made.hard(engine.rows, engine.simd)
+        chosen[engine.name] = made
+    return tuple(
+        replace(k, multiplier=chosen[k.name]) if isinstance(k, Engine) else k for k in kernels
+    )
