@@ -28,6 +28,23 @@ Ports& ports() {
   return made;
 }
 
+// TID, which the words of a design with one stream do not have.
+template <class Port>
+void set_id(typename Port::word_t& word, [[maybe_unused]] const int id) {
+  if constexpr (Port::beat_t::streams > 1) {
+    word.id = id;
+  }
+}
+
+template <class Port>
+int id_of(const typename Port::word_t& word) {
+  if constexpr (Port::beat_t::streams > 1) {
+    return word.id.to_int();
+  } else {
+    return 0;
+  }
+}
+
 // Calls the top with the words so far. If it waits for more of them, for a stream that has not
 // ended or for the sequence behind one that was dropped, the call is tried again with the next
 // TLAST.
@@ -69,7 +86,7 @@ void hwrnn_dpi_reset() {
   hwrnn_design::input_error.raised = false;
 }
 
-void hwrnn_dpi_push(const svBitVecVal* data, [[maybe_unused]] int id, svBit last) {
+void hwrnn_dpi_push(const svBitVecVal* data, int id, svBit last) {
   source::word_t word;
   word.data = 0;
   constexpr int width = source::data_t::width;
@@ -80,9 +97,7 @@ void hwrnn_dpi_push(const svBitVecVal* data, [[maybe_unused]] int id, svBit last
   word.keep = -1;
   word.strb = -1;
   word.last = last;
-  if constexpr (source::beat_t::streams > 1) {
-    word.id = id;
-  }
+  set_id<source>(word, id);
   ports().given.push_back(word);
   if (last) {
     try_call();
@@ -102,9 +117,7 @@ svBit hwrnn_dpi_pop(svBitVecVal* data, int* id, svBit* last) {
     const ap_uint<32> part = word.data.range(high, low);
     data[low / 32] = part.to_uint();
   }
-  if constexpr (sink::beat_t::streams > 1) {
-    *id = word.id.to_int();
-  }
+  *id = id_of<sink>(word);
   *last = word.last != 0 ? 1 : 0;
   return 1;
 }
