@@ -40,7 +40,12 @@ UNITS, LANES = 5, 2
 BUSY = (Stalls(), Stalls(input_idle=0.2, output_stall=0.5, seed=7))
 
 
-def mapped(x: IntType, ops: Sequence[AnyOp], consts: tuple[Const, ...] = ()) -> Design:
+def mapped(
+    x: IntType,
+    ops: Sequence[AnyOp],
+    consts: tuple[Const, ...] = (),
+    pipeline: Pipeline = Pipeline.CLOCK,
+) -> Design:
     """A Map of 5 elements in beats of 2: the last group has a lane to spare."""
     port = Value(name="x", type=x, size=UNITS)
     out = ops[-1].out
@@ -49,7 +54,7 @@ def mapped(x: IntType, ops: Sequence[AnyOp], consts: tuple[Const, ...] = ()) -> 
         units=UNITS,
         ports=(port,),
         consts=consts,
-        ops=tuple(place(ops, {port.name: (0, 0)}, Pipeline.CLOCK)),
+        ops=tuple(place(ops, {port.name: (0, 0)}, pipeline)),
     )
     source = Stream(name="in", type=x, segments=(UNITS,), lanes=LANES)
     sink = Stream(name="out", type=out.type, segments=(UNITS,), lanes=LANES, depth=4)
@@ -70,7 +75,12 @@ def everything(x: IntType) -> list[Ints]:
     return np.array_split(steps, 3)
 
 
-def verify(x: IntType, ops: Sequence[AnyOp], consts: tuple[Const, ...] = ()) -> None:
+def verify(
+    x: IntType,
+    ops: Sequence[AnyOp],
+    consts: tuple[Const, ...] = (),
+    pipeline: Pipeline = Pipeline.CLOCK,
+) -> None:
     sequences = everything(x)
     expected = []
     for s in sequences:
@@ -80,14 +90,14 @@ def verify(x: IntType, ops: Sequence[AnyOp], consts: tuple[Const, ...] = ()) -> 
             values[op.out.name] = evaluate(op, values, types)
             types[op.out.name] = op.out.type
         expected.append(values[ops[-1].out.name])
-    check(mapped(x, ops, consts), sequences, expected, BUSY)
+    check(mapped(x, ops, consts, pipeline), sequences, expected, BUSY)
 
 
-def requant(y: IntType, how: Realisation) -> Requant:
+def requant(y: IntType, how: Realisation, name: str = "y", x: str = "x") -> Requant:
     """The ratio plays no part once it is realised."""
     one = (Fraction(1),)
-    out = Value(name="y", type=y, size=UNITS)
-    return Requant(out=out, x="x", ratio=one, offset=one, realised=how)
+    out = Value(name=name, type=y, size=UNITS)
+    return Requant(out=out, x=x, ratio=one, offset=one, realised=how)
 
 
 S9, U9 = of_bits(9, signed=True), of_bits(9, signed=False)
@@ -163,6 +173,41 @@ def pair(
     guess = Value(name=name, type=a[1], size=UNITS)
     reach = kind(out=guess, a=a[0], b=b[0]).reach(a[1], b[1])
     return kind(out=Value(name=name, type=reach, size=UNITS), a=a[0], b=b[0])
+
+
+@pytest.mark.parametrize("adders", [0, 1, 2])
+def test_a_register_after_every_third_item(adders: int) -> None:
+    """Every module with its registers at every place, and constants of its channels there."""
+    rng = np.random.default_rng(adders)
+    c = Const(out=Value(name="c", type=IntType(-3, 9), size=UNITS), values=(-3, 9, 0, -1, 5))
+    ops: list[AnyOp] = []
+    for k in range(adders):
+        x = (ops[-1].out.name, ops[-1].out.type) if ops else ("x", S9)
+        ops.append(pair(Add, f"a{k}", x, ("c", c.out.type)))
+    source, reach = (ops[-1].out.name, ops[-1].out.type) if ops else ("x", S9)
+    s7, s6, s4 = (of_bits(n, signed=True) for n in (7, 6, 4))
+    many = np.sort(rng.integers(s7.lo, s7.hi + 2, (UNITS, s6.levels - 1)), axis=1)
+    table = tuple(int(v) for v in rng.integers(reach.lo, reach.hi + 1, s6.levels))
+    few = np.sort(rng.integers(s6.lo, s6.hi + 2, (UNITS, s4.levels - 1)), axis=1)
+    ops += [
+        requant(s7, SCALES["scale_channels"], "scaled", source),
+        requant(s6, Thresholds(table=IntMatrix(many)), "searched", "scaled"),
+        Lut(out=Value(name="read", type=reach, size=UNITS), x="searched", table=table),
+        requant(s6, SCALES["shift_channels"], "shifted", "read"),
+        requant(s4, Thresholds(table=IntMatrix(few)), "compared", "shifted"),
+        pair(Mul, "product", ("compared", s4), ("c", c.out.type)),
+        pair(Sub, "difference", ("c", c.out.type), ("compared", s4)),
+    ]
+    ops.append(pair(Add, "y", *((op.out.name, op.out.type) for op in ops[-2:])))
+    verify(S9, ops, (c,), Pipeline.LATENCY)
+
+
+def test_no_register_at_all() -> None:
+    x = of_bits(6, signed=True)
+    c = Const(out=Value(name="c", type=IntType(-3, 9), size=UNITS), values=(-3, 9, 0, -1, 5))
+    design = mapped(x, [pair(Mul, "y", ("x", x), ("c", c.out.type))], (c,), Pipeline.LATENCY)
+    assert [k.out_latency for k in design.kernels if isinstance(k, Map)] == [0]
+    verify(x, [pair(Mul, "y", ("x", x), ("c", c.out.type))], (c,), Pipeline.LATENCY)
 
 
 def test_an_op_that_is_not_realised_is_refused() -> None:

@@ -47,6 +47,7 @@ class Pipeline:
     values: Taps = field(init=False)
     types: dict[str, IntType] = field(init=False)
     ops: tuple[dict[str, AnyOp], ...] = field(init=False)
+    roms: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.values = Taps(self.module, "d")
@@ -115,8 +116,10 @@ class Pipeline:
         made = as_words(cells, lanes, self.path.groups, writable=writable)
         if made.tag is None and not writable:
             return str(packed(made.words[0], width))
+        if name in self.roms:  # read by several at one stage
+            return self.roms[name]
         bits = len(made.words[0]) * width
-        signal = self.module.wire(f"c_{name}", bits)
+        signal = self.roms[name] = self.module.wire(f"c_{name}", bits)
         text = constant_words(made.words, width)
         content = Content(name=f"{self.module.name}_{name}", width=bits, text=text)
         address = self.tags.at(made.tag, stage - 1) if made.tag else "1'd0"
