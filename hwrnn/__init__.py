@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hwrnn.flow import build, emit, estimate, export, load, run, simulate, verify
+    from hwrnn.flow import build, emit, estimate, export, load, run, simulate, verify, weights
 
 __version__ = "0.1.0"
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "run",
     "simulate",
     "verify",
+    "weights",
 ]
 
 

@@ -28,6 +28,7 @@ from hwrnn.ir import Graph, Output
 
 if TYPE_CHECKING:
     from hwrnn.backends.files import FileSet
+    from hwrnn.backends.image import Image
     from hwrnn.cmodel.fast import Compiled
     from hwrnn.sim.engines import SimResult
     from hwrnn.sim.verify import VerifyReport
@@ -42,6 +43,7 @@ __all__ = [
     "simulate",
     "trace",
     "verify",
+    "weights",
 ]
 
 Ints = NDArray[np.int64]
@@ -147,7 +149,6 @@ def build(
     Raises BoardError, DesignError.
     """
     later = {
-        "writable_weights": writable_weights,
         "state": state != "reset",
         "argmax": argmax,
     }
@@ -163,6 +164,7 @@ def build(
         directions=directions,
         weights=weights,
         multipliers=multipliers,
+        writable_weights=writable_weights,
     )
     goal = goal_of(folding, target_latency_us, target_sequences_per_s, fill)
     if goal is None:
@@ -194,18 +196,33 @@ def simulate(
     engine: str = "rtl",
     lengths: Sequence[int] | None = None,
     trace: str | Path | None = None,
+    image: Image | None = None,
 ) -> SimResult:
     """Simulate the emitted hardware: `csim`, `rtl`, or `hls_dpi`.
 
     x: as for `run`. The result's `outputs` are integers in the model's axes; `cycles` is first
     input beat accepted to last output beat accepted (None for csim and hls_dpi). `trace`: a VCD
-    file to write (rtl). Raises DataError, ToolError.
+    file to write (rtl). `image`: of another model (`weights`), written to a design with writable
+    weights first (rtl); x is then quantised as that model does. Raises DataError, ToolError.
     """
     from hwrnn.sim.engines import simulate_batch
 
-    graph = design.graph
+    graph = design.graph if image is None else image.graph
     batch: Batch = take_batch(graph, x, lengths)
-    return simulate_batch(design, batch, engine, Path(trace) if trace else None)
+    return simulate_batch(design, batch, engine, Path(trace) if trace else None, image)
+
+
+def weights(design: Design, graph: Graph) -> Image:
+    """What to write to a design with writable weights so that it computes another model.
+
+    graph: a model of the same shape as the one that the design was built from. The image's
+    `words` are (byte address, 32 bits) in order; `write(path)` writes them as text. Raises
+    DesignError naming the layer and the op of which this design cannot hold the numbers, or for
+    which no exact constants exist in its form.
+    """
+    from hwrnn.backends.image import image
+
+    return image(design, graph)
 
 
 def verify(

@@ -12,6 +12,8 @@ from hwrnn.errors import DesignError
 
 def emit_project(design: Design, backend: str) -> FileSet:
     """The files of a backend; with `both`, those of each in a folder of its own."""
+    if backend in ("hls", "both"):
+        refuse_writable(design, f'backend "{backend}"', 'use backend="rtl"')
     match backend:
         case "hls":
             return emit_hls(design)
@@ -23,6 +25,12 @@ def emit_project(design: Design, backend: str) -> FileSet:
             raise DesignError(
                 f'backend "{backend}"', "is not known", "the backends are hls, rtl and both"
             )
+
+
+def refuse_writable(design: Design, place: str, hint: str) -> None:
+    """HLS has its weights in the program, for now."""
+    if design.writable:
+        raise DesignError(place, "has no writable weights in HLS C++ yet", hint)
 
 
 def inside(folder: str, files: FileSet) -> FileSet:

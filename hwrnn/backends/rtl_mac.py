@@ -49,7 +49,8 @@ def weights(engine: Engine, module: Module, memories: Memories) -> None:
         width=flat.shape[1] * width,
         text=hex_words(flat, width),
     )
-    memories.place(module, "u_weights", content, {"address_i": "address", "data_o": "weights"})
+    ports = {"address_i": "address", "data_o": "weights"}
+    memories.place(module, "u_weights", content, ports, engine.storage)
 
 
 def register_mask(engine: Engine) -> int:

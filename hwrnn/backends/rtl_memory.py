@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 
 from hwrnn.backends.rtl_config import ConfigMap
 from hwrnn.backends.rtl_netlist import Bits, Module, Parameter, packed
+from hwrnn.design.engine import Storage
 from hwrnn.ir import IntType
+
+STYLES = {Storage.LUT: "distributed", Storage.BRAM: "block", Storage.URAM: "ultra"}
 
 
 def hex_words(elements: NDArray[np.int64], width: int) -> str:
@@ -75,9 +78,20 @@ class Memories:
         base = self.config.add(name, width, content).base
         return {"Base": base} | parameters, {"config_i": "config_i"}
 
-    def place(self, module: Module, name: str, content: Content, ports: Mapping[str, str]) -> None:
+    def place(
+        self,
+        module: Module,
+        name: str,
+        content: Content,
+        ports: Mapping[str, str],
+        storage: Storage | None = None,
+    ) -> None:
         """A memory that is read a word a cycle; `name` is that of the instance."""
         parameters, config = self.parts(content.name, content.width, content.text)
+        if self.config is not None and storage is not None:
+            parameters["Style"] = STYLES[storage]
+        if storage is Storage.URAM:
+            parameters["File"] = ""  # it has no contents at power-on: they come from an image
         size: dict[str, Parameter] = {
             "Width": content.width,
             "Depth": content.text.count("\n"),

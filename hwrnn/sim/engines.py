@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from hwrnn.backends.project import refuse_writable
 from hwrnn.cmodel.data import Batch, arrange
 from hwrnn.design.design import Design
+from hwrnn.design.engine import Storage
 from hwrnn.errors import DataError, DesignError
 
 if TYPE_CHECKING:
@@ -80,6 +82,7 @@ def run_engine(
 
 def run_hls(design: Design, sequences: list[Ints], engine: str) -> list[Ints]:
     """The outputs of each sequence."""
+    refuse_writable(design, f'engine "{engine}"', 'use engine="rtl"')
     if engine == "csim":
         from hwrnn.sim.csim import simulate_csim
 
@@ -94,10 +97,13 @@ def run_rtl(
 ) -> tuple[list[Ints], int | None]:
     """The outputs of each sequence, and the cycles."""
     from hwrnn.backends.image import check_fits
+    from hwrnn.backends.image import image as own
     from hwrnn.sim.rtl import simulate_rtl
 
     if image is not None:
         check_fits(design, image)
+    elif design.writable and any(k.storage is Storage.URAM for k in design.engines):
+        image = own(design, design.graph)  # UltraRAM has no contents at power-on
     writes = [(0, address, word) for address, word in image.words] if image else []
     result = simulate_rtl(design, sequences, trace=trace, writes=writes)
     return result.outputs, result.cycles
