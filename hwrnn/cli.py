@@ -98,6 +98,9 @@ def build(
     target_sequences_per_s: Annotated[
         float | None, typer.Option(help="Fold so that this many sequences pass.")
     ] = None,
+    writable_weights: Annotated[
+        bool, typer.Option("--writable-weights", help="Weights that are written at run time (RTL).")
+    ] = False,
     bitstream: Annotated[bool, typer.Option(help="Run the open toolchain as well.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -116,6 +119,7 @@ def build(
             folding=folding,
             target_latency_us=target_latency_us,
             target_sequences_per_s=target_sequences_per_s,
+            writable_weights=writable_weights,
         )
         estimated = hwrnn.estimate(design)
         next(stage)
@@ -244,12 +248,47 @@ def synth(model: Model, board: BoardName) -> None:
 
 
 @app.command()
-def weights(model: Model) -> None:
-    """Write weights for a design with writable weights (arrives later)."""
-    del model
-    raise DesignError(
-        "hwrnn weights", "weights that can be written at run time arrive in a later version"
-    )
+def weights(
+    model: Model,
+    like: Annotated[
+        Path, typer.Option(help="The model of which the design was built, with --writable-weights.")
+    ],
+    board: BoardName,
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")],
+    folding: Folding = None,
+    target_latency_us: Annotated[float | None, typer.Option(help="As for build.")] = None,
+    target_sequences_per_s: Annotated[float | None, typer.Option(help="As for build.")] = None,
+    pipeline: Annotated[str, typer.Option(help="As for build.")] = "clock",
+    streams: Annotated[int, typer.Option(help="As for build.")] = 1,
+    multipliers: Annotated[str, typer.Option(help="As for build.")] = "auto",
+    max_steps: Annotated[int | None, typer.Option(help="As for build.")] = None,
+) -> None:
+    """Write what makes a design with writable weights compute another model of its shape.
+
+    Board, folding and the other options are those with which the design was built.
+    """
+    import hwrnn
+
+    with _stages("reading the models", "building", "finding constants") as stage:
+        next(stage)
+        graph, first = hwrnn.load(model), hwrnn.load(like)
+        next(stage)
+        design = hwrnn.build(
+            first,
+            board=board,
+            folding=folding,
+            target_latency_us=target_latency_us,
+            target_sequences_per_s=target_sequences_per_s,
+            pipeline=pipeline,
+            streams=streams,
+            multipliers=multipliers,
+            max_steps=max_steps,
+            writable_weights=True,
+        )
+        next(stage)
+        made = hwrnn.weights(design, graph)
+        made.write(output)
+    print(f"image: {output}, {len(made.words):,} words, layout {made.layout:08x}")
 
 
 @app.command()

@@ -66,10 +66,6 @@ def test_usage_errors_are_exit_code_2(argv: list[str]) -> None:
             "hwrnn synth: arrives with synthesis support, in a later version\n",
         ),
         (
-            ["weights", "m.onnx"],
-            "hwrnn weights: weights that can be written at run time arrive in a later version\n",
-        ),
-        (
             ["build", "m.onnx", "--board", "kv260", "-o", "x", "--bitstream"],
             "--bitstream: arrives with synthesis support, in a later version\n",
         ),
@@ -78,7 +74,7 @@ def test_usage_errors_are_exit_code_2(argv: list[str]) -> None:
             "no.npy: cannot be read: No such file or directory\n",
         ),
     ],
-    ids=["synth", "weights", "bitstream", "run"],
+    ids=["synth", "bitstream", "run"],
 )
 def test_an_error_is_a_sentence_on_stderr(
     argv: list[str],
@@ -141,7 +137,7 @@ def test_doctor_on_a_complete_machine() -> None:
 
 def test_the_module_runs_and_prints_no_traceback() -> None:
     run = subprocess.run(
-        [sys.executable, "-m", "hwrnn", "weights", "m.onnx"],
+        [sys.executable, "-m", "hwrnn", "synth", "m.onnx", "-b", "kv260"],
         capture_output=True,
         text=True,
         check=False,
