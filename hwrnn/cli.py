@@ -55,6 +55,18 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 Folding = Annotated[
     Path | None, typer.Option(help='JSON: {"pe": 4, "simd": 16}, or that per layer.')
 ]
+Latency = Annotated[
+    float | None, typer.Option(help="The smallest design in which one sequence takes no longer.")
+]
+Rate = Annotated[
+    float | None, typer.Option(help="The smallest design through which so many sequences pass.")
+]
+Fill = Annotated[
+    float | None, typer.Option(help="The fastest design on this share of the board: 0.7, say.")
+]
+SaveFolding = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write the folding, for --folding.")
+]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -92,12 +104,10 @@ def build(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")],
     backend: Annotated[Backend, typer.Option(help="What to write.")] = Backend.BOTH,
     folding: Folding = None,
-    target_latency_us: Annotated[
-        float | None, typer.Option(help="Fold so that one sequence takes no longer.")
-    ] = None,
-    target_sequences_per_s: Annotated[
-        float | None, typer.Option(help="Fold so that this many sequences pass.")
-    ] = None,
+    target_latency_us: Latency = None,
+    target_sequences_per_s: Rate = None,
+    fill: Fill = None,
+    save_folding: SaveFolding = None,
     writable_weights: Annotated[
         bool, typer.Option("--writable-weights", help="Weights that are written at run time (RTL).")
     ] = False,
@@ -106,6 +116,7 @@ def build(
 ) -> None:
     """Write a hardware project for a board."""
     import hwrnn
+    from hwrnn.design.folding_file import write_folding
 
     if bitstream:
         _arrives_later("--bitstream")
@@ -119,13 +130,17 @@ def build(
             folding=folding,
             target_latency_us=target_latency_us,
             target_sequences_per_s=target_sequences_per_s,
+            fill=fill,
             writable_weights=writable_weights,
         )
         estimated = hwrnn.estimate(design)
         next(stage)
-        hwrnn.emit(design, backend=str(backend)).write(output)
+        files = hwrnn.emit(design, backend=str(backend))
+        if save_folding is not None:
+            write_folding(save_folding, design)
+        files.write(output)
     if as_json:
-        facts = estimated.as_dict()
+        facts = _facts(estimated)
         _print_json({"folder": str(output), "backend": str(backend), "estimate": facts})
     else:
         _print_estimate(estimated)
@@ -209,6 +224,10 @@ def estimate(
     model: Model,
     board: BoardName,
     folding: Folding = None,
+    target_latency_us: Latency = None,
+    target_sequences_per_s: Rate = None,
+    fill: Fill = None,
+    save_folding: SaveFolding = None,
     steps: Annotated[int | None, typer.Option(help="Steps of one sequence.")] = None,
     schedule: Annotated[bool, typer.Option(help="Print the schedule as well.")] = False,
     schedule_svg: Annotated[
@@ -218,20 +237,30 @@ def estimate(
 ) -> None:
     """Cycles (equal to those of the RTL simulation) and resources."""
     import hwrnn
+    from hwrnn.design.folding_file import write_folding
 
     with _stages("reading the model", "building", "computing the schedule") as stage:
         next(stage)
         graph = hwrnn.load(model)
         next(stage)
-        design = hwrnn.build(graph, board=board, folding=folding)
+        design = hwrnn.build(
+            graph,
+            board=board,
+            folding=folding,
+            target_latency_us=target_latency_us,
+            target_sequences_per_s=target_sequences_per_s,
+            fill=fill,
+        )
         next(stage)
         estimated = hwrnn.estimate(design, steps=steps)
+        if save_folding is not None:
+            write_folding(save_folding, design)
     if schedule_svg is not None:
         from hwrnn.report.schedule_svg import draw_schedule
 
         _write(schedule_svg, draw_schedule(design, steps))
     if as_json:
-        _print_json(estimated.as_dict())
+        _print_json(_facts(estimated))
         return
     _print_estimate(estimated)
     if schedule:
@@ -459,6 +488,14 @@ def _stage(name: str, total: int | None = None) -> Iterator[Callable[[int], None
     console.print(f"{time.perf_counter() - start:7.1f} s  {name}", highlight=False)
 
 
+def _facts(e: Estimate) -> dict[str, object]:
+    """An estimate, the folding that it is of, and what bounds it, if it was searched."""
+    from hwrnn.design.folding_file import folding_of
+
+    bound = {"bound": e.design.bound} if e.design.bound else {}
+    return e.as_dict() | {"folding": folding_of(e.design)} | bound
+
+
 def _print_json(data: object) -> None:
     print(json.dumps(data, indent=2))
 
@@ -506,6 +543,10 @@ def _print_estimate(e: Estimate) -> None:
             for name, (used, has) in e.use().items()
         ],
     )
+    if e.design.bound:
+        folds = ", ".join(f"{name} {fold.pe} x {fold.simd}" for name, fold in e.design.folds)
+        print(f"folding (pe x simd): {folds}")
+        print(f"bound: {e.design.bound}")
     over = [name for name, (used, has) in e.use().items() if used > has]
     if over:
         print(f"more than the board has: {', '.join(over)}")

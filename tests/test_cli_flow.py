@@ -87,6 +87,39 @@ def test_show_and_estimate(model: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert told["board"] == "ulx3s_85f"
 
 
+def test_a_searched_folding_is_told_and_saved(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    saved = tmp_path / "folding.json"
+    arguments = ["estimate", str(model), "--board", "pynq_z2", "--json"]
+    search = ["--target-latency-us", "1.5", "--save-folding", str(saved)]
+    assert main([*arguments, *search]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["latency_us"] <= 1.5
+    assert told["bound"].endswith(" for a target of 1.5")
+    assert told["folding"] == json.loads(saved.read_text())
+    assert main([*arguments, "--folding", str(saved)]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert again == {key: value for key, value in told.items() if key != "bound"}
+
+
+def test_build_says_what_bounds_a_design(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["build", str(model), "--board", "pynq_z2", "--fill", "0.2", "--backend", "hls"]
+    saved = tmp_path / "folding.json"
+    project = tmp_path / "project"
+    assert main([*arguments, "--save-folding", str(saved), "-o", str(project)]) == 0
+    text = capsys.readouterr().out
+    assert "bound: layer lstm_l0d0: " in text
+    assert "of 20 % allowed" in text
+    assert (project / "folding.json").read_bytes() == saved.read_bytes()
+    nowhere = ["--save-folding", str(tmp_path / "no" / "f.json"), "-o", str(tmp_path / "second")]
+    assert main([*arguments, *nowhere]) == 2
+    assert "f.json: cannot be written: No such file or directory" in capsys.readouterr().err
+    assert not (tmp_path / "second").exists()
+
+
 def test_verify_says_what_it_compared(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", str(model), "--engines", "reference,cmodel", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
@@ -101,6 +134,17 @@ REFUSED = [
     (["build", "FILE", "--board", "pynq_z2", "-o", "OUT"], 2, "ONNX"),
     (["build", "MODEL", "--board", "pynq_z2", "-o", "OUT", "--folding", "BIG"], 2, "pe 99"),
     (["build", "MODEL", "--board", "pynq_z2", "-o", "OUT", "--folding", "FILE"], 2, "JSON"),
+    (["build", "MODEL", "--board", "pynq_z2", "-o", "OUT", "--fill", "2"], 2, "option fill: is 2"),
+    (
+        ["build", "MODEL", "-b", "pynq_z2", "-o", "OUT", "--fill", "1", "--folding", "BIG"],
+        2,
+        "option folding: cannot be given together with fill",
+    ),
+    (
+        ["estimate", "MODEL", "-b", "pynq_z2", "--target-latency-us", "0.01"],
+        2,
+        "the fastest design on TUL PYNQ-Z2 takes",
+    ),
     (["verify", "MODEL", "--engines", "rtl,vivado"], 2, 'engine "vivado"'),
     (["run", "MODEL", "FILE", "-o", "OUT"], 2, "FILE"),
 ]

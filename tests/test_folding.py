@@ -11,6 +11,7 @@ from graphs import GraphMaker
 
 import hwrnn
 from hwrnn.design.folding import Fold, LayerShape, folding_text, resolve
+from hwrnn.design.folding_file import folding_of
 from hwrnn.errors import DesignError
 from hwrnn.ir import Graph
 
@@ -147,6 +148,23 @@ def test_a_file_is_read_as_the_table_that_it_holds(tmp_path: Path) -> None:
     path.write_text(folding_text(table))
     assert json.loads(path.read_text()) == table
     assert resolve(path, BOTH) == resolve(str(path), BOTH) == resolve(table, BOTH)
+
+
+@pytest.mark.parametrize("backend", ["hls", "rtl", "both"])
+def test_a_project_holds_the_folding_that_builds_it_again(backend: str, tmp_path: Path) -> None:
+    folding = {"lstm": {"pe": 5, "simd": 18, "weights": "bram"}, "fc": {"pe": 1, "simd": 7}}
+    design = hwrnn.build(stack(), folding=folding)
+    files = hwrnn.emit(design, backend)
+    path = tmp_path / "folding.json"
+    path.write_text(str(files["folding.json"]))
+    assert json.loads(path.read_text()) == folding == folding_of(design)
+    assert hwrnn.build(stack(), folding=path) == design
+
+
+def test_a_default_folding_can_be_read_and_built_again() -> None:
+    design = hwrnn.build(stack())
+    assert folding_of(design) == {"lstm": {"pe": 1, "simd": 8}, "fc": {"pe": 1, "simd": 8}}
+    assert hwrnn.build(stack(), folding=folding_of(design)) == design
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,19 @@ from hwrnn.backends.files import FileSet
 from hwrnn.backends.hls import emit_hls
 from hwrnn.backends.rtl import emit_rtl
 from hwrnn.design.design import Design
+from hwrnn.design.folding_file import folding_json
 from hwrnn.errors import DesignError
 
 
 def emit_project(design: Design, backend: str) -> FileSet:
-    """The files of a backend; with `both`, those of each in a folder of its own."""
+    """The files of a backend; with `both`, those of each in a folder of its own. The folding of
+    the design is among them, as a file that builds it again.
+    """
+    return backend_files(design, backend) | FileSet({"folding.json": folding_json(design)})
+
+
+def backend_files(design: Design, backend: str) -> FileSet:
+    """What a backend emits."""
     if backend in ("hls", "both"):
         refuse_writable(design, f'backend "{backend}"', 'use backend="rtl"')
     match backend:
