@@ -35,6 +35,7 @@ from hwrnn.transforms.realise import realise_requants
 
 ONE = (Fraction(1),)
 S8 = of_bits(8, signed=True)
+BOARD = load_board("pynq_z2")
 
 
 def value(name: str, t: IntType, size: int, sequence: bool = False) -> Value:

@@ -26,23 +26,34 @@ DRIVER = SIM / "csim_driver.cpp"
 def simulate_csim(design: Design, sequences: Sequence[Ints]) -> list[Ints]:
     """What the HLS C++ of `design` makes of each sequence, (steps, features) in and out.
 
-    Raises DataError for a sequence that the design does not take, ToolError if the sources do not
-    compile or the run fails.
+    With several streams sequence k is offered on stream k modulo `streams`, a step of each in
+    turn (`hwrnn.design.order.port_order`). Raises DataError for a sequence that the design does
+    not take, ToolError if the sources do not compile or the run fails.
     """
+    with tempfile.TemporaryDirectory(prefix="hwrnn-csim-") as folder:
+        return run_csim(design, sequences, build_csim(design), Path(folder))
+
+
+def run_csim(
+    design: Design, sequences: Sequence[Ints], program: Path, folder: Path, *more: str
+) -> list[Ints]:
+    """Run a compiled simulation on sequences, in a folder for its files; `more` arguments."""
     for index, x in enumerate(sequences):
         check_sequence(design, index, x)
-    program = build_csim(design)
-    with tempfile.TemporaryDirectory(prefix="hwrnn-csim-") as folder:
-        given, made = Path(folder, "input"), Path(folder, "output")
-        pack(sequences).tofile(given)
-        run_program([str(program), str(given), str(made)])
-        return unpack(np.fromfile(made, dtype=np.int64), design.sink.x.features)
+    given, made = folder / "input", folder / "output"
+    pack(sequences).tofile(given)
+    run_program([str(program), str(given), str(made), *more])
+    found = unpack(np.fromfile(made, dtype=np.int64), design.sink.x.features)
+    if len(found) != len(sequences):
+        raise ToolError("csim", f"{len(found)} sequences came out, not {len(sequences)}")
+    return found
 
 
-def build_csim(design: Design) -> Path:
+def build_csim(design: Design, *flags: str) -> Path:
     """The compiled simulation of a design, from the cache if it has been compiled before."""
     files = sources(emit_hls(design, golden=([], [])))
-    call = compiler_call(f"-DHWRNN_TOP={top_name(design)}", precompiled=not has_wide_ports(design))
+    name = f"-DHWRNN_TOP={top_name(design)}"
+    call = compiler_call(name, *flags, precompiled=not has_wide_ports(design))
 
     def build(folder: Path) -> None:
         files.write(folder / "src")
