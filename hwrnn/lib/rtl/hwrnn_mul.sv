@@ -36,14 +36,20 @@ module hwrnn_mul #(
     end
   end
 
-  hwrnn_register #(
-    .Width   (Lanes * YWidth),
-    .Register(Register)
-  ) u_y (
-    .clk_i,
-    .d_i(y_d),
-    .q_o(y_o)
-  );
+  // The register stands beside the product, so that both fit one hard multiplier.
+  if (Register) begin : g_register
+    logic [Lanes*YWidth-1:0] y_q;
+
+    always_ff @(posedge clk_i) begin
+      y_q <= y_d;
+    end
+
+    assign y_o = y_q;
+  end else begin : g_wire
+    logic unused;
+    assign unused = clk_i;
+    assign y_o    = y_d;
+  end
 
 endmodule
 

@@ -64,14 +64,18 @@ module hwrnn_requant_scale #(
     end
   end
 
-  hwrnn_register #(
-    .Width   (Lanes * FullWidth),
-    .Register(RegisterMid && !ByShift)
-  ) u_product (
-    .clk_i,
-    .d_i(product_d),
-    .q_o(product)
-  );
+  // The register stands beside the product, so that both fit one hard multiplier.
+  if (RegisterMid && !ByShift) begin : g_register
+    logic [Lanes*FullWidth-1:0] product_q;
+
+    always_ff @(posedge clk_i) begin
+      product_q <= product_d;
+    end
+
+    assign product = product_q;
+  end else begin : g_wire
+    assign product = product_d;
+  end
 
   hwrnn_register #(
     .Width   (Lanes * YWidth),
