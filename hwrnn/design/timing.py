@@ -412,11 +412,11 @@ class Run:
         """
         started = self.result.engine_steps.setdefault(kernel.name, [])
         spans = self.result.engine_blocks.setdefault(kernel.name, [])
-        before: dict[int, dict[int, list[int]]] = {}
+        before: dict[int, dict[int, Sequence[int]]] = {}
         t = 0
         for tag in self.vectors(kernel.x):
             past = {} if tag.first else before[tag.stream]
-            within: dict[int, list[int]] = {}
+            within: dict[int, Sequence[int]] = {}
             for k, block in enumerate(kernel.blocks):
                 if block.takes_x:
                     t = yield from self.beat_there(kernel.x, t)
@@ -438,9 +438,13 @@ class Run:
         return max(t, x.arrival(at))
 
     def block(
-        self, kernel: Engine, block: Block, t: int, past: dict[int, list[int]], *, emits: bool
-    ) -> Waiting[list[int]]:
+        self, kernel: Engine, block: Block, t: int, past: dict[int, Sequence[int]], *, emits: bool
+    ) -> Waiting[Sequence[int]]:
         """The issues of a block; one whose results go out waits for room, group by group."""
+        if not (emits or kernel.by_group):  # nothing to wait for but the block's first group
+            if block.takes_x:
+                self.channels[kernel.x.name].read.append(t)
+            return range(t, t + kernel.groups)
         out = self.channels[kernel.out.name]
         issued: list[int] = []
         for group in range(kernel.groups):
