@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cache
 
 from hwrnn.board import Board
 from hwrnn.errors import DesignError
@@ -129,6 +130,7 @@ def plain(board: Board, weight: IntType, operand: IntType) -> Multiplier:
     return Multiplier(kind=Kind.DSP, weight=weight, operand=operand, blocks=blocks)
 
 
+@cache
 def packing(board: Board, weight: IntType, operand: IntType) -> Multiplier | None:
     """The packing of most products into one multiplier of the board; without overlap if it can."""
     found = sorted(packings(board, weight, operand), key=lambda m: (-m.per, m.overlap))
