@@ -212,8 +212,8 @@ REFUSED: list[tuple[dict[str, object], str]] = [
         rf"  hint: {RECURRENCE}",
     ),
     (
-        {"target_latency_us": 1.9},
-        rf"option target_latency_us: is 1.9; the fastest design on TUL PYNQ-Z2 takes {N} us\n"
+        {"target_latency_us": 1.5},
+        rf"option target_latency_us: is 1.5; the fastest design on TUL PYNQ-Z2 takes {N} us\n"
         rf"  hint: a faster one would take {SHARES}",
     ),
     (

@@ -19,6 +19,7 @@ from hwrnn.design.design import Cell, Dwc, Engine, Gate, Stream, ceil_div
 from hwrnn.design.folding import Fold
 from hwrnn.design.lower import Site
 from hwrnn.design.memory import store_weights, weight_memory
+from hwrnn.design.products import make_products
 from hwrnn.design.schedule import steady_cycles
 from hwrnn.ir import IntMatrix
 
@@ -124,10 +125,11 @@ def all_choices(site: Site) -> dict[str, list[Choice]]:
 
 
 def choices_of(engine: Engine, site: Site) -> Iterator[Choice]:
-    """A lowered engine with every useful pe, its weights kept where they are to be."""
+    """A lowered engine with every useful pe, with memory and multipliers as if it were alone."""
     wish, writable = {engine.name: site.options.weights}, site.options.writable
     for pe in useful_pe(engine.units):
-        (kernel,) = store_weights((with_pe(engine, pe),), site.board, wish, writable=writable)
+        stored = store_weights((with_pe(engine, pe),), site.board, wish, writable=writable)
+        (kernel,) = make_products(stored, site.board, site.options.multipliers)
         assert isinstance(kernel, Engine)
         yield choice_of(kernel, site.board)
 
