@@ -8,6 +8,8 @@ from rtl.bench import check_graph
 from rtl.graphs import Build
 from rtl.networks import random_network
 
+from hwrnn.design.latency import Pipeline
+from hwrnn.design.options import Options
 from hwrnn.ir import Step
 from hwrnn.ir.types import of_bits
 
@@ -73,6 +75,16 @@ def test_bidirectional(last: bool) -> None:
     x = b.bidirectional(b.input(3, S8), 5)
     result = b.select(x) if last else b.dense(x, 4)
     check_graph(b.graph(result), pe=2, simd=3, max_steps=8)
+
+
+@pytest.mark.parametrize("step", list(Step))
+def test_layers_on_several_streams(step: Step) -> None:
+    """First and last steps are those of each stream's own sequences, in every kernel."""
+    b = Build(12)
+    x = b.lstm(b.input(4, S8), 5, channels=True)
+    y = b.concat(b.select(b.rnn(x, 3), step), b.select(x, step))
+    options = Options(streams=3, pipeline=Pipeline.LATENCY)
+    check_graph(b.graph(b.dense(y, 6, to=S2)), (5, 1, 2, 7, 3, 1, 4), pe=2, simd=3, options=options)
 
 
 @pytest.mark.parametrize("seed", range(10))

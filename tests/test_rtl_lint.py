@@ -9,9 +9,13 @@ from pathlib import Path
 
 import pytest
 from rtl.bench import lower
+from rtl.cells import cell_graph
 from rtl.graphs import Build
 
 from hwrnn.backends.rtl import LIBRARY, emit_rtl, library_modules, top_name
+from hwrnn.design.design import Design
+from hwrnn.design.latency import Pipeline
+from hwrnn.design.options import Directions, Options
 from hwrnn.ir import Graph
 from hwrnn.ir.types import of_bits
 from hwrnn.sim.tools import find_verilator
@@ -254,10 +258,46 @@ def test_emitted_designs(
 ) -> None:
     graph, max_steps = lint_graphs()[name]
     design = lower(graph, min(fold[0], 3), fold[1], max_steps)
-    folder = emit_rtl(design).write(tmp_path / "out") / "rtl"
+    silent(design, tmp_path, capfd)
+
+
+def silent(design: Design, place: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    folder = emit_rtl(design).write(place / "out") / "rtl"
     top = top_name(design)
     assert verilator(folder, ["--top-module", top, "-f", "files.f"]) == ""
     assert slang(folder, f"--top {top} -f files.f", capfd) == ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "fold", "options"),
+    [
+        ("reset_before", (2, 3), Options(streams=3)),
+        ("two_states", (5, 13), Options(pipeline=Pipeline.LATENCY, streams=4)),
+        ("two_levels", (5, 8), Options(pipeline=Pipeline.LATENCY)),
+        ("highway", (3, 4), Options()),
+        ("level_by_group", (2, 2), Options(streams=2)),
+    ],
+)
+def test_emitted_cells(
+    kind: str,
+    fold: tuple[int, int],
+    options: Options,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    silent(lower(cell_graph(kind, 3), *fold, options=options), tmp_path, capfd)
+
+
+@pytest.mark.parametrize(("bits", "fold"), [(3, (2, 3)), (5, (4, 7))])
+def test_emitted_directions_that_share_an_engine(
+    bits: int, fold: tuple[int, int], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    b = Build(4)
+    x = b.input(3, of_bits(8, signed=True))
+    back = b.reverse(b.lstm(b.reverse(x), 4, a=bits, channels=True))
+    graph = b.graph(b.concat(b.lstm(x, 4, a=bits, channels=True), back))
+    shared = Options(directions=Directions.SHARED)
+    silent(lower(graph, *fold, 6, shared), tmp_path, capfd)
 
 
 @pytest.mark.parametrize("path", sorted(LIBRARY.glob("*.sv")), ids=lambda p: p.stem)
