@@ -10,6 +10,7 @@ from pathlib import Path
 
 import bench_cmodel
 import bench_csim
+import bench_density
 import bench_start
 
 import hwrnn
@@ -23,6 +24,7 @@ def main() -> None:
         show("Start-up", bench_start.rows(digits_model(Path(folder))))
     show("C-model beside torch (6 -> 128, batch 256, 40 steps, one thread)", bench_cmodel.rows())
     show("C simulation beside hls4ml (LSTM 6 -> 20, 20 steps, one thread)", bench_csim.rows())
+    show("MAC array after yosys synth_xilinx -family xcup", list(bench_density.rows()))
 
 
 def digits_model(folder: Path) -> Path:

@@ -192,16 +192,16 @@ def test_never_more_multipliers_than_the_packing_promises(rows: int, columns: in
 
 # -- in the RTL ------------------------------------------------------------------------------------
 
-WIDE = 3  # so many of them have 24 bits of factors, the others at most 20
+WIDE = 2  # so many of them have 24 bits of factors, the others at most 20
 FACTORS = [
     (XCUP, signed(8), signed(8)),
     (XC7, signed(8, narrow=True), unsigned(8)),
-    (XCUP, signed(6, narrow=True), signed(6)),
     (XCUP, signed(4), unsigned(8)),
     (XCUP, signed(4), unsigned(4)),
     (XCUP, signed(4), signed(4)),
     (XC7, signed(4, narrow=True), signed(4)),
     (ICE40, signed(4), signed(8)),
+    (ECP5, signed(6), signed(6)),
     (ECP5, signed(4, narrow=True), unsigned(4)),
     (XCUP, signed(2), unsigned(2)),
     (XCUP, IntType(0, 15), IntType(-2, 10)),

