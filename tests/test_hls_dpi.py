@@ -6,11 +6,12 @@ from __future__ import annotations
 import hls_designs as h
 import numpy as np
 import pytest
+from test_streams import broken, independent, stray_in_mid_step
 
 from hwrnn.backends.hls_golden import expected, random_inputs
 from hwrnn.backends.identity import model_word, version_word
 from hwrnn.sim.hls_dpi import build_hls_dpi, simulate_hls_dpi
-from hwrnn.sim.rtl_beats import PortShape, to_beats
+from hwrnn.sim.rtl_beats import PortShape, by_stream, to_beats
 from hwrnn.sim.rtl_run import Job, Stalls, run_job
 from hwrnn.sim.verilate import Driver
 
@@ -38,3 +39,21 @@ def test_error_version_and_model_are_ports() -> None:
         version_word(),
         model_word(design),
     )
+
+
+def test_streams_keep_apart_and_steps_that_are_cut_off_are_repaired() -> None:
+    """The senders of the RTL's shell, broken ones included, at the ports of the HLS code."""
+    for sender, error in ((independent(), False), (broken(), True), (stray_in_mid_step(), True)):
+        rows, y = np.concatenate(sender.rows), sender.out
+        job = Job(
+            beats=rows,
+            out_octets=y.octets,
+            sequences=sum(map(len, sender.expected)),
+            patience=1000,
+            stalls=Stalls(input_idle=0.3, output_stall=0.3, seed=2),
+            id_octets=y.id_octets,
+        )
+        report = run_job(build_hls_dpi(sender.design), job, Driver.COCOTB)
+        assert (report.error, report.left_over, report.deadlock) == (error, 0, False)
+        for got, made in zip(by_stream(y, report.beats), sender.expected, strict=True):
+            assert [g.tolist() for g in got] == [m.tolist() for m in made]

@@ -22,8 +22,10 @@ from hwrnn.backends.hls_cell import (
     signed_bits,
 )
 from hwrnn.design.design import Block, Engine, EngineState, Vector, ceil_div
+from hwrnn.design.engine import Storage
 from hwrnn.ir import IntType, Step
 
+ROM = {Storage.LUT: "lutram", Storage.BRAM: "bram"}  # a URAM has no contents to begin with
 EMIT = {None: "all", Step.FIRST: "first", Step.LAST: "last"}
 
 
@@ -127,6 +129,8 @@ class LayerView:
     loads: tuple[LoadView, ...] = ()
     hands: tuple[HandView, ...] = ()
     several_cells: bool = False
+    turns_per_step: int = 0
+    weights_in: str = ""
 
 
 def engine_view(k: Engine, banner: tuple[str, str]) -> LayerView:
@@ -157,6 +161,8 @@ def engine_view(k: Engine, banner: tuple[str, str]) -> LayerView:
         loads=tuple(loads(k)),
         hands=hands,
         several_cells=len(k.cells) > 1,
+        turns_per_step=len(k.blocks) * k.groups,
+        weights_in=ROM.get(k.storage, ""),
     )
 
 
