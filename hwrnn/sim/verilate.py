@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -146,7 +147,8 @@ class Tools:
 
     def runtime_key(self) -> str:
         """Names the run-time library."""
-        text = f"{self.verilator.binary} {self.verilator.version} {self.gxx} {self.gxx_version}"
+        verilator = f"{self.verilator.binary} {self.verilator.version}"
+        text = f"{verilator} {self.gxx} {self.gxx_version} {processor()}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
@@ -158,7 +160,7 @@ class Tools:
 
     def compile_flags(self, *, trace: bool, optimise: str) -> list[str]:
         """Options of g++ for everything that includes verilated.h."""
-        flags = [optimise, "-std=c++17", "-w", "-fno-plt", f"-DVM_TRACE={int(trace)}"]
+        flags = [*optimise.split(), "-std=c++17", "-w", "-fno-plt", f"-DVM_TRACE={int(trace)}"]
         flags += ["-DVM_COVERAGE=0", "-DVM_SC=0", "-DVM_TIMING=0", f"-DVM_TRACE_VCD={int(trace)}"]
         flags += ["-DVM_TRACE_FST=0", "-DVM_TRACE_SAIF=0", "-faligned-new", "-fcf-protection=none"]
         return [*flags, f"-I{self.include}", f"-I{self.include / 'vltstd'}"]
@@ -169,6 +171,16 @@ def version_of(program: Path) -> str:
     """The first line of --version."""
     run = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
     return run.stdout.split("\n", 1)[0]
+
+
+@cache
+def processor() -> str:
+    """What the processor can do: code for this one may not run on another one."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n")
+    except OSError:
+        return platform.processor()
+    return next((line for line in lines if line.startswith(("flags", "Features"))), "")
 
 
 @cache
@@ -201,10 +213,12 @@ def build(tools: Tools, source: Source, variant: Variant, place: Path) -> None:
 def verilate(
     tools: Tools, top: str, rtl: Path, out: Path, variant: Variant, *, extra: Sequence[str] = ()
 ) -> None:
-    """SystemVerilog to C++. Loops are unrolled only for speed: it makes several times the C++."""
+    """SystemVerilog to C++. Loops are unrolled only for speed, and none of more than a medium
+    MAC array: it makes several times the C++.
+    """
     options = ["--cc", "--prefix", "Vtop", "--Mdir", str(out), "--top-module", top]
     options += ["-O3", "--no-timing", "--x-initial", "0", "--quiet", "-Wno-lint", "-Wno-style"]
-    options += [] if variant.fast else ["--unroll-count", "16"]
+    options += ["--unroll-count", "512" if variant.fast else "16", "--unroll-stmts", "1000000"]
     options += ["--trace-vcd"] if variant.trace else []
     if variant.driver is Driver.COCOTB:
         options += ["--vpi", "--public-depth", "1", "--assert"]
@@ -238,7 +252,7 @@ def translation_units(cpp: Path, variant: Variant) -> list[Unit]:
     fast = [p for p in sources if p not in slow]
     main = HARNESS if variant.driver is Driver.HARNESS else cocotb_main()
     groups = [("slow", slow, "-O0"), ("main", [main], "-O1")]
-    level = "-O2" if variant.fast else "-O1"
+    level = "-O2 -march=native" if variant.fast else "-O1"
     groups += [(f"fast{k}", part, level) for k, part in enumerate(gathered(fast, 1_000_000))]
     units = []
     for name, part, optimise in groups:
@@ -297,7 +311,8 @@ def compile_runtime(tools: Tools, folder: Path, name: str) -> Path:
 
 def precompiled_header(tools: Tools, runtime: Path, optimise: str, *, trace: bool) -> Path:
     """verilated.h, precompiled for one set of options; the path to include."""
-    header = runtime / f"verilated{optimise}{'-trace' if trace else ''}.h"
+    name = "verilated" + optimise.replace(" ", "") + ("-trace" if trace else "")
+    header = runtime / f"{name}.h"
     made = header.with_suffix(".h.gch")
     with locked(header.with_suffix(".lock")):
         if not made.exists():
