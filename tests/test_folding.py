@@ -10,8 +10,10 @@ import pytest
 from graphs import GraphMaker
 
 import hwrnn
-from hwrnn.design.folding import Fold, LayerShape, folding_text, resolve
+from hwrnn.design.design import ceil_div
+from hwrnn.design.folding import DEFAULTS, KEYS, WEIGHTS, Fold, LayerShape, folding_text, resolve
 from hwrnn.design.folding_file import folding_of
+from hwrnn.design.goal import Aim
 from hwrnn.errors import DesignError
 from hwrnn.ir import Graph
 
@@ -188,3 +190,13 @@ def test_files_that_hold_no_table(tmp_path: Path, content: bytes, fact: str) -> 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DesignError, match=r"no\.json: cannot be read: No such file"):
         resolve(tmp_path / "no.json", BOTH)
+
+
+def test_the_page_about_folding_is_right() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "folding.md").read_text(encoding="utf-8")
+    table = json.loads(page.split("```json\n")[1].split("```")[0])
+    found = resolve(table, (LayerShape(name="lstm", units=12, columns=18, h=12), HEAD))
+    assert found == {"lstm": fold(4, 16, "bram"), "fc": fold(1, 4)}
+    for key in (*KEYS, DEFAULTS, *WEIGHTS, *(aim.value for aim in Aim)):
+        assert f"`{key}`" in page
+    assert [pe for pe in range(1, 33) if ceil_div(32, pe) == 3] == list(range(11, 16))
