@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from hwrnn import __version__
+from hwrnn.cli_options import chooses_design
 from hwrnn.errors import DataError, DesignError, HwrnnError, OutputError, ToolError
 
 if TYPE_CHECKING:
@@ -50,20 +51,7 @@ class Backend(StrEnum):
 
 
 Model = Annotated[Path, typer.Argument(help="QONNX file, as hwrnn.export writes it.")]
-BoardName = Annotated[str, typer.Option("--board", "-b", help="Board name or .toml file.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
-Folding = Annotated[
-    Path | None, typer.Option(help='JSON: {"pe": 4, "simd": 16}, or that per layer.')
-]
-Latency = Annotated[
-    float | None, typer.Option(help="The smallest design in which one sequence takes no longer.")
-]
-Rate = Annotated[
-    float | None, typer.Option(help="The smallest design through which so many sequences pass.")
-]
-Fill = Annotated[
-    float | None, typer.Option(help="The fastest design on this share of the board: 0.7, say.")
-]
 SaveFolding = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Write the folding, for --folding.")
 ]
@@ -98,19 +86,13 @@ def _options(
 
 
 @app.command()
+@chooses_design
 def build(
     model: Model,
-    board: BoardName,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")],
+    chosen: dict[str, Any],
     backend: Annotated[Backend, typer.Option(help="What to write.")] = Backend.BOTH,
-    folding: Folding = None,
-    target_latency_us: Latency = None,
-    target_sequences_per_s: Rate = None,
-    fill: Fill = None,
     save_folding: SaveFolding = None,
-    writable_weights: Annotated[
-        bool, typer.Option("--writable-weights", help="Weights that are written at run time (RTL).")
-    ] = False,
     bitstream: Annotated[bool, typer.Option(help="Run the open toolchain as well.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -124,15 +106,7 @@ def build(
         next(stage)
         graph = hwrnn.load(model)
         next(stage)
-        design = hwrnn.build(
-            graph,
-            board=board,
-            folding=folding,
-            target_latency_us=target_latency_us,
-            target_sequences_per_s=target_sequences_per_s,
-            fill=fill,
-            writable_weights=writable_weights,
-        )
+        design = hwrnn.build(graph, **chosen)
         estimated = hwrnn.estimate(design)
         next(stage)
         files = hwrnn.emit(design, backend=str(backend))
@@ -220,13 +194,10 @@ def verify(
 
 
 @app.command()
+@chooses_design
 def estimate(
     model: Model,
-    board: BoardName,
-    folding: Folding = None,
-    target_latency_us: Latency = None,
-    target_sequences_per_s: Rate = None,
-    fill: Fill = None,
+    chosen: dict[str, Any],
     save_folding: SaveFolding = None,
     steps: Annotated[int | None, typer.Option(help="Steps of one sequence.")] = None,
     schedule: Annotated[bool, typer.Option(help="Print the schedule as well.")] = False,
@@ -243,14 +214,7 @@ def estimate(
         next(stage)
         graph = hwrnn.load(model)
         next(stage)
-        design = hwrnn.build(
-            graph,
-            board=board,
-            folding=folding,
-            target_latency_us=target_latency_us,
-            target_sequences_per_s=target_sequences_per_s,
-            fill=fill,
-        )
+        design = hwrnn.build(graph, **chosen)
         next(stage)
         estimated = hwrnn.estimate(design, steps=steps)
         if save_folding is not None:
@@ -270,27 +234,22 @@ def estimate(
 
 
 @app.command()
-def synth(model: Model, board: BoardName) -> None:
+@chooses_design
+def synth(model: Model, chosen: dict[str, Any]) -> None:
     """Synthesise for a board with the open toolchain (arrives later)."""
-    del model, board
+    del model, chosen
     _arrives_later("hwrnn synth")
 
 
 @app.command()
+@chooses_design
 def weights(
     model: Model,
     like: Annotated[
         Path, typer.Option(help="The model of which the design was built, with --writable-weights.")
     ],
-    board: BoardName,
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")],
-    folding: Folding = None,
-    target_latency_us: Annotated[float | None, typer.Option(help="As for build.")] = None,
-    target_sequences_per_s: Annotated[float | None, typer.Option(help="As for build.")] = None,
-    pipeline: Annotated[str, typer.Option(help="As for build.")] = "clock",
-    streams: Annotated[int, typer.Option(help="As for build.")] = 1,
-    multipliers: Annotated[str, typer.Option(help="As for build.")] = "auto",
-    max_steps: Annotated[int | None, typer.Option(help="As for build.")] = None,
+    chosen: dict[str, Any],
 ) -> None:
     """Write what makes a design with writable weights compute another model of its shape.
 
@@ -302,18 +261,7 @@ def weights(
         next(stage)
         graph, first = hwrnn.load(model), hwrnn.load(like)
         next(stage)
-        design = hwrnn.build(
-            first,
-            board=board,
-            folding=folding,
-            target_latency_us=target_latency_us,
-            target_sequences_per_s=target_sequences_per_s,
-            pipeline=pipeline,
-            streams=streams,
-            multipliers=multipliers,
-            max_steps=max_steps,
-            writable_weights=True,
-        )
+        design = hwrnn.build(first, **chosen | {"writable_weights": True})
         next(stage)
         made = hwrnn.weights(design, graph)
         made.write(output)
