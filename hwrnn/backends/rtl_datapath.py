@@ -268,7 +268,9 @@ class Pipeline:
 
 def factor_bits(how: ScaleShift, *, by_shift: bool) -> int:
     """Bits of the multipliers, or with `by_shift` of their logarithms."""
-    largest = how.room.largest if how.room else max(how.mul)
+    if how.room:
+        return how.room.factor_bits
+    largest = max(how.mul)
     return (largest.bit_length() - 1).bit_length() or 1 if by_shift else largest.bit_length()
 
 

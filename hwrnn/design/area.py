@@ -24,6 +24,7 @@ from hwrnn.design.design import (
 )
 from hwrnn.design.engine import Storage
 from hwrnn.design.memory import Memory, memories
+from hwrnn.design.writable import constant_memories
 from hwrnn.ir import Add, IntType, Lut, Mul, Requant, ScaleShift, Sub
 
 LUT_MULTIPLIER_BITS = 3  # an operand this narrow is multiplied in LUTs
@@ -72,11 +73,22 @@ class Area:
         )
 
 
+SLAVE = Area(luts=150, ffs=260)  # AXI4-Lite and the config bus, of a design that is writable
+DECODER = Area(luts=8)  # of a memory on that bus
+
+
 def area(design: Design) -> dict[str, Area]:
     """The area of every kernel (with its output streams) by name."""
     found = {k.name: kernel_area(k, design.board) for k in design.kernels}
     for memory in memories(design):
         found[memory.name] = found[memory.name] + memory_area(memory, design.board)
+    if design.writable:
+        found[design.source.name] += SLAVE
+        for name, made in constant_memories(design).items():
+            for memory in made:
+                found[name] += DECODER + memory_area(memory, design.board)
+        for engine in design.engines:
+            found[engine.name] += DECODER
     return found
 
 
@@ -147,8 +159,9 @@ def op_area(placed: PlacedOp, path: Datapath, types: dict[str, IntType], board: 
             wide = how.sum_type(types[op.x]).bits
             logic = Area(luts=lanes * (wide + 2 * bits), ffs=lanes * bits)
             if how.kind == "shift":
-                return logic
-            mul = max(how.mul).bit_length()
+                shifter = how.room.factor_bits * wide if how.room else 0
+                return logic + Area(luts=lanes * shifter)
+            mul = how.room.mul_bits if how.room else max(how.mul).bit_length()
             product = Product(lanes, types[op.x].bits, mul)
             return logic + multiplied(product, board) + Area(ffs=lanes * wide)
         case Requant():

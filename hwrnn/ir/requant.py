@@ -42,6 +42,13 @@ class Room:
         return 1 << (self.mul_bits - 1) if self.kind is Scaling.SHIFT else (1 << self.mul_bits) - 1
 
     @property
+    def factor_bits(self) -> int:
+        """Bits of what hardware keeps of a multiplier: itself, or its exponent."""
+        if self.kind is Scaling.SCALE:
+            return self.mul_bits
+        return max((self.mul_bits - 1).bit_length(), 1)
+
+    @property
     def adds(self) -> IntType:
         """What can be added."""
         return of_bits(self.add_bits, signed=True)

@@ -14,6 +14,7 @@ bit less of shift, then doubled, and 1 added, so that the lowest bit is always s
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from math import ceil, floor
 
@@ -41,8 +42,10 @@ from hwrnn.transforms.realise import (
 )
 
 LINEAR = (Rounding.HALF_EVEN, Rounding.FLOOR, Rounding.CEIL)  # the others: thresholds
-SPARE = 2  # bits of room above what the first model needs
-MARGIN = 8  # bits of shift beyond the square of the range: see `scale_form`
+SPARE = 2  # bits: ratios up to four times as large or as small as those of the first model
+SPARE_SHIFTS = 3  # the same for powers of two, which cost less
+TYPICAL = 4  # ratios up to so many times (levels out) / (levels in) fit as well
+MARGIN = 6  # bits of shift beyond the square of the range: see `scale_form`
 
 Constants = tuple[int, int]
 
@@ -77,29 +80,35 @@ def ties_of(op: Requant) -> Ties:
 
 
 def shift_form(op: Requant, lines: Sequence[Line]) -> ScaleShift:
-    """Room for ratios SPARE + 1 powers of two smaller and SPARE larger, and any offset."""
+    """Room for ratios SPARE_SHIFTS powers of two smaller and larger, and any offset."""
     finest = max(line.slope.denominator.bit_length() - 1 for line in lines)
-    shift = max(finest, 1) + 1 + SPARE
+    shift = max(finest, 1) + 1 + SPARE_SHIFTS
     found = [on_grid(op, line, shift) for line in lines]
     made = [pair for pair in found if pair is not None]
     assert len(made) == len(found)
-    return with_room(op, made, shift, Scaling.SHIFT)
+    largest = max(mul for mul, _ in made) << SPARE_SHIFTS
+    factors = Room(kind=Scaling.SHIFT, mul_bits=largest.bit_length(), add_bits=1)
+    return with_room(op, made, shift, factors)
 
 
 def scale_form(op: Requant, lines: Sequence[Line], x: IntType) -> ScaleShift | None:
-    """Shift 2 log2(n) + MARGIN, n being twice the integers that are not clamped.
+    """Shift 2 log2(n) + MARGIN, n being four times the integers that are not clamped.
 
     A ratio on the grid of the shift is off by at most half a step, so that at the ends of n
     integers the value is off by n / 2**(shift + 1); the gap around a rounding is about 1 / n wide.
     """
-    n = min(x.levels, 2 * max(extent(op, line, x) for line in lines))
+    n = min(x.levels, max(extent(op, line, x) for line in lines) << SPARE)
     shift = 2 * n.bit_length() + MARGIN
     largest = max(line.slope for line in lines)
     while largest * 2**shift < 2**MAX_MUL_BITS:
         found = [line_constants(op, line, x, shift) for line in lines]
         made = [pair for pair in found if pair is not None]
         if len(made) == len(found):
-            return with_room(op, made, shift, Scaling.SCALE)
+            needed = max(mul for mul, _ in made) << SPARE
+            typical = (TYPICAL * op.out.type.levels << shift) // x.levels
+            bits = max(needed, typical).bit_length()
+            factors = Room(kind=Scaling.SCALE, mul_bits=bits, add_bits=1)
+            return with_room(op, made, shift, factors)
         shift += 1
     return None
 
@@ -112,15 +121,13 @@ def extent(op: Requant, line: Line, x: IntType) -> int:
     return max(last - first, 0) + 1
 
 
-def with_room(op: Requant, made: Sequence[Constants], shift: int, kind: Scaling) -> ScaleShift:
-    """The form around these constants: offsets of twice the output's range fit as well."""
+def with_room(op: Requant, made: Sequence[Constants], shift: int, factors: Room) -> ScaleShift:
+    """The form around these constants: offsets four times as large fit as well, and all up to four
+    times the output's range.
+    """
     muls, adds = zip(*made, strict=True)
     widest = max(*adds, -min(adds) - 1).bit_length() + 1
-    room = Room(
-        kind=kind,
-        mul_bits=max(muls).bit_length() + SPARE,
-        add_bits=max(widest, shift + op.out.type.bits + 1) + 1,
-    )
+    room = replace(factors, add_bits=max(widest, shift + op.out.type.bits + 1) + SPARE)
     return ScaleShift(mul=muls, add=adds, shift=shift, ties=ties_of(op), room=room)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from typing import NoReturn, TypeVar
 
 from hwrnn.errors import DesignError
@@ -38,10 +39,12 @@ from hwrnn.ir import (
     Value,
 )
 from hwrnn.ir.types import of_bits
+from hwrnn.transforms.clean import renamed
 from hwrnn.transforms.realise import Line, channel_lines
 from hwrnn.transforms.roomy import in_form, roomy
 
 SUMS = (MatVec, Add, Sub, Concat, Slice, Select, Flatten, Reverse)  # keep a bias beside them
+ONE = Fraction(1)
 MAX_BITS = 62  # of an integer, as everywhere
 SHAPE = "only weights, biases, scales, tables and constants may differ; build a design of its own"
 
@@ -53,10 +56,42 @@ def widen(g: Graph, like: Graph | None = None) -> Graph:
     forms. Raises DesignError naming the op that has another shape there, whose numbers do not fit,
     or that has no exact constants.
     """
-    widener = Widener()
-    if like is not None and len(g.ops) != len(like.ops):
-        raise DesignError(f"model {g.name}", counts(g.ops, like.ops), SHAPE)
+    widener = Widener(place=f"model {g.name}, ")
+    if like is not None:
+        g = with_identities(g, like)
     return replace(g, ops=widener.all(g.ops, like.ops if like else None)).verify()
+
+
+def with_identities(g: Graph, like: Graph) -> Graph:
+    """The graph with the requantisers that only `like` has, where nothing is left to round.
+
+    A requantiser between two equal grids is dropped when a model is loaded; training may move one
+    of the grids.
+    """
+    mine = {op.out.name for op in g.ops}
+    scope = like.scope()
+    put: dict[str, str] = {}
+    ops: list[AnyOp] = []
+    left = list(g.ops)
+    for old in like.ops:
+        if (
+            isinstance(old, Requant)
+            and old.out.name not in mine
+            and old.out == replace(scope[old.x], name=old.out.name)
+        ):
+            ops.append(replace(old, ratio=(ONE,), offset=(ONE - 1,), realised=None))
+            put[old.out.name] = put.get(old.x, old.x)
+        elif left:
+            ops.append(rewired(left.pop(0), old, put))
+    return replace(g, ops=tuple(ops + left))
+
+
+def rewired(op: AnyOp, like: AnyOp, put: Mapping[str, str]) -> AnyOp:
+    """The op behind those identities behind which its counterpart stands."""
+    if len(op.operands()) != len(like.operands()):
+        return op
+    pairs = zip(op.operands(), like.operands(), strict=True)
+    return renamed(op, {mine: theirs for mine, theirs in pairs if put.get(theirs) == mine})
 
 
 def counts(ops: Sequence[AnyOp], like: Sequence[AnyOp]) -> str:
@@ -84,7 +119,7 @@ class Widener:
         """The ops, each like its counterpart."""
         others: Sequence[AnyOp | None] = [None] * len(ops) if like is None else like
         if len(ops) != len(others):
-            raise DesignError(self.place, counts(ops, like or ()), SHAPE)
+            raise DesignError(self.place.removesuffix(", "), counts(ops, like or ()), SHAPE)
         return tuple(self.one(op, other) for op, other in zip(ops, others, strict=True))
 
     def one(self, op: AnyOp, like: AnyOp | None) -> AnyOp:
