@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from hwrnn import nn
     from hwrnn.flow import build, emit, estimate, export, load, run, simulate, verify, weights
 
 __version__ = "0.1.0"
@@ -16,6 +17,7 @@ __all__ = [
     "estimate",
     "export",
     "load",
+    "nn",
     "run",
     "simulate",
     "verify",
@@ -29,6 +31,8 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module 'hwrnn' has no attribute {name!r}")
     from importlib import import_module
 
+    if name == "nn":
+        return import_module("hwrnn.nn")
     value: object = getattr(import_module("hwrnn.flow"), name)
     globals()[name] = value
     return value

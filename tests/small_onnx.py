@@ -11,7 +11,7 @@ import onnx
 from numpy.typing import ArrayLike
 from onnx import GraphProto, NodeProto, TensorProto, helper, numpy_helper
 
-from hwrnn.frontend.lower_cells import QONNX_DOMAIN
+from hwrnn.frontend.cell_nodes import QONNX_DOMAIN
 
 FEATURES = 3
 

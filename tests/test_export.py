@@ -114,7 +114,8 @@ def test_a_module_that_answers_with_a_quant_tensor_is_unpacked(tmp_path: Path) -
 def test_no_recurrent_layer(tmp_path: Path) -> None:
     assert refusal(qnn.QuantLinear(3, 2, bias=False), tmp_path / "m.onnx") == (
         "module: there is no recurrent layer in it\n"
-        "  hint: use brevitas.nn.QuantLSTM, with all its quantisers on"
+        "  hint: use brevitas.nn.QuantLSTM or hwrnn.nn.QuantGRU or brevitas.nn.QuantRNN, "
+        "all quantisers on"
     )
 
 
@@ -122,19 +123,20 @@ def test_not_a_module(tmp_path: Path) -> None:
     assert refusal(7, tmp_path / "m.onnx") == "module: this is int, not a torch.nn.Module"
 
 
-def test_unquantised_lstm(tmp_path: Path) -> None:
-    module = torch.nn.ModuleDict({"lstm": torch.nn.LSTM(3, 4), "other": small()})
+@pytest.mark.parametrize(
+    ("kind", "layer"),
+    [
+        ("LSTM", "brevitas.nn.QuantLSTM"),
+        ("GRU", "hwrnn.nn.QuantGRU"),
+        ("RNN", "brevitas.nn.QuantRNN"),
+        ("GRUCell", "hwrnn.nn.QuantGRU"),
+    ],
+)
+def test_unquantised_layers(tmp_path: Path, kind: str, layer: str) -> None:
+    module = torch.nn.ModuleDict({"first": getattr(torch.nn, kind)(3, 4), "other": small()})
     assert refusal(module, tmp_path / "m.onnx") == (
-        'module "lstm": torch.nn.LSTM is not quantised\n'
-        "  hint: use brevitas.nn.QuantLSTM, with all its quantisers on"
-    )
-
-
-def test_quant_rnn(tmp_path: Path) -> None:
-    module = torch.nn.Sequential(qnn.QuantRNN(3, 4))
-    assert refusal(module, tmp_path / "m.onnx") == (
-        'module "0": Brevitas cannot export its QuantRNN (it raises TypeError)\n'
-        "  hint: use brevitas.nn.QuantLSTM, with all its quantisers on"
+        f'module "first": torch.nn.{kind} is not quantised\n'
+        f"  hint: use {layer}, with all its quantisers on"
     )
 
 

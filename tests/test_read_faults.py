@@ -12,12 +12,8 @@ import pytest
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from hwrnn.errors import ImportFault
-from hwrnn.frontend.lower_cells import (
-    FIRST_QUANTISER_INPUT,
-    QONNX_DOMAIN,
-    QUANTISERS,
-    example_steps,
-)
+from hwrnn.frontend.cell_nodes import QONNX_DOMAIN, QUANT_LSTM
+from hwrnn.frontend.lower_cells import example_steps
 from hwrnn.frontend.read import lower, read_model
 
 Change = Callable[[onnx.ModelProto], object]
@@ -68,11 +64,11 @@ def good_model() -> onnx.ModelProto:
             weight = constant(model, f"{kind}{gate}", rng.standard_normal((HIDDEN, columns)))
             inputs.append(quant(model, weight, f"lstm/{kind}{gate}", 4))
     inputs += [constant(model, f"b{gate}", np.zeros(())) for gate in "ifco"]
-    for name in QUANTISERS:
+    for name in QUANT_LSTM.quantisers:
         parts = [("scale", 0.0625), ("zero_point", 0), ("bit_width", 8)]
         inputs += [constant(model, f"{name}.{part}", value) for part, value in parts]
     kinds: dict[str, int | str] = {"batch_first": 1, "reverse_input": 0, "cifg": 0}
-    for name in QUANTISERS:
+    for name in QUANT_LSTM.quantisers:
         irregular = name == "output_sigmoid"
         kinds[f"{name}_narrow_range" if irregular else f"{name}_narrow"] = 0
         kinds[f"{name}_signed"] = int("sigmoid" not in name)
@@ -205,7 +201,8 @@ def no_cell(model: onnx.ModelProto) -> None:
 
 def test_no_recurrent_layer(tmp_path: Path) -> None:
     assert broken(tmp_path, no_cell) == (
-        "model.onnx: there is no recurrent layer in this graph (QuantLSTMCell, Scan)\n"
+        "model.onnx: there is no recurrent layer in this graph (QuantLSTMCell, QuantRNNCell, "
+        "QuantGRUCell, Scan)\n"
         "  hint: hwrnn compiles recurrent networks; for others use FINN or hls4ml"
     )
 
@@ -222,15 +219,22 @@ def test_the_empty_graph_of_brevitas_default_exporter(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
-def test_unquantised_standard_nodes(tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "layer"),
+    [
+        ("LSTM", "brevitas.nn.QuantLSTM"),
+        ("GRU", "hwrnn.nn.QuantGRU"),
+        ("RNN", "brevitas.nn.QuantRNN"),
+    ],
+)
+def test_unquantised_standard_nodes(tmp_path: Path, kind: str, layer: str) -> None:
     def change(model: onnx.ModelProto) -> None:
         given = ["x", "w_xi", "w_hi"]
         model.graph.node.insert(0, helper.make_node(kind, given, ["s"], name="/enc/rnn"))
 
     assert broken(tmp_path, change) == (
         f'model.onnx: node "enc/rnn": a standard {kind} node, whose state and gates are not '
-        "quantised\n  hint: train with brevitas.nn.QuantLSTM, all its quantisers on, and export "
+        f"quantised\n  hint: train with {layer}, all its quantisers on, and export "
         "with hwrnn.export"
     )
 
@@ -289,7 +293,7 @@ def test_rounding_mode(tmp_path: Path) -> None:
 
 def test_a_scale_that_the_graph_computes(tmp_path: Path) -> None:
     def change(model: onnx.ModelProto) -> None:
-        index = FIRST_QUANTISER_INPUT + 3 * QUANTISERS.index("cell_state")
+        index = QUANT_LSTM.quantiser("cell_state").start
         model.graph.node.insert(0, helper.make_node("ReduceMax", ["x"], ["top"], keepdims=0))
         node(model, "QuantLSTMCell").input[index] = "top"
 

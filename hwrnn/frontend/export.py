@@ -8,6 +8,7 @@ is afterwards as it was, and the file appears whole or not at all.
 
 from __future__ import annotations
 
+import inspect
 import io
 import os
 import sys
@@ -16,14 +17,14 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from onnx import ModelProto
 
 from hwrnn.errors import ExportFault, OutputError, ToolError, shorten
-from hwrnn.frontend.gate_orders import QUANT_LSTM_CELL
-from hwrnn.frontend.lower_cells import CELL_OP, QUANTISERS, free_batch_and_steps
+from hwrnn.frontend.cell_nodes import HWRNN_DOMAIN, HWRNN_DOMAIN_VERSION, cells
+from hwrnn.frontend.lower_cells import free_batch_and_steps
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -31,7 +32,11 @@ if TYPE_CHECKING:
 MAX_IR_VERSION = 13
 """The newest that ONNX Runtime 1.31 reads; onnx 1.23 itself would write 14."""
 
-_QUANT_LSTM_HINT = "use brevitas.nn.QuantLSTM, with all its quantisers on"
+_QUANTISED = {
+    "LSTM": "brevitas.nn.QuantLSTM",
+    "GRU": "hwrnn.nn.QuantGRU",
+    "RNN": "brevitas.nn.QuantRNN",
+}
 
 
 def export(
@@ -91,40 +96,28 @@ def _as_tensor(example: Tensor | np.ndarray) -> Tensor:
 
 def _check_module(module: nn.Module) -> None:
     """Refuse what Brevitas would crash on, or silently write wrongly."""
-    from brevitas.nn import QuantRNN
-    from brevitas.nn.quant_rnn import _QuantLSTMLayer
     from torch import nn
+
+    from hwrnn.frontend.export_cells import FORMS
 
     if not isinstance(module, nn.Module):
         raise ExportFault("module", f"this is {type(module).__name__}, not a torch.nn.Module")
     layers = dict(module.named_modules())
     for name, layer in layers.items():
         place = f'module "{shorten(name, 60)}"' if name else "module"
-        if isinstance(layer, QuantRNN):
-            fact = "Brevitas cannot export its QuantRNN (it raises TypeError)"
-            raise ExportFault(place, fact, _QUANT_LSTM_HINT)
         if isinstance(layer, (nn.RNNBase, nn.RNNCellBase)):
-            fact = f"torch.nn.{type(layer).__name__} is not quantised"
-            raise ExportFault(place, fact, _QUANT_LSTM_HINT)
-        if isinstance(layer, _QuantLSTMLayer):
-            _check_layer(place, layer)
-    if not any(isinstance(layer, _QuantLSTMLayer) for layer in layers.values()):
-        raise ExportFault("module", "there is no recurrent layer in it", _QUANT_LSTM_HINT)
-
-
-def _check_layer(place: str, layer: Any) -> None:  # noqa: ANN401 - Brevitas has no types
-    """One layer and direction of a QuantLSTM: all of its quantisers, or none of our business."""
-    off = [q for q in QUANTISERS if not getattr(layer.cell, f"{q}_quant").is_quant_enabled]
-    gates = {gate: getattr(layer, f"{gate}_gate_params") for gate in QUANT_LSTM_CELL}
-    off += [
-        f"weights of the {gate} gate"
-        for gate, parameters in gates.items()
-        if parameters is not None and not parameters.input_weight.weight_quant.is_quant_enabled
-    ]
-    if off:
-        options = "io_quant, gate_acc_quant, sigmoid_quant, tanh_quant, cell_state_quant"
-        fact = f"the LSTM is not quantised in full: {', '.join(off)} has no quantiser"
-        raise ExportFault(place, fact, f"leave none of {options} and weight_quant at None")
+            kind = type(layer).__name__
+            known = next((q for k, q in _QUANTISED.items() if k in kind), _QUANTISED["LSTM"])
+            hint = f"use {known}, with all its quantisers on"
+            raise ExportFault(place, f"torch.nn.{kind} is not quantised", hint)
+        form = FORMS.get(type(layer))
+        if form and (off := form.missing(layer)):
+            fact = f"the {form.word} is not quantised in full: {', '.join(off)} has no quantiser"
+            hint = f"leave none of {form.options} and weight_quant at None"
+            raise ExportFault(place, fact, hint)
+    if not any(type(layer) in FORMS for layer in layers.values()):
+        hint = f"use {' or '.join(_QUANTISED.values())}, all quantisers on"
+        raise ExportFault("module", "there is no recurrent layer in it", hint)
 
 
 @contextmanager
@@ -151,7 +144,8 @@ def _evaluating(module: nn.Module) -> Iterator[None]:
     """Eval mode, no gradients; afterwards every part is in the mode in which it was."""
     import torch
     from brevitas.export.manager import _restore_act_caching_mode
-    from brevitas.export.onnx.qonnx.manager import QONNXManager
+
+    from hwrnn.frontend.export_cells import CellManager
 
     flags = {part: part.training for part in module.modules()}
     module.eval()
@@ -159,7 +153,7 @@ def _evaluating(module: nn.Module) -> Iterator[None]:
         with torch.no_grad():
             yield
     finally:
-        QONNXManager.set_export_mode(module, enabled=False)
+        CellManager.set_export_mode(module, enabled=False)
         module.apply(_restore_act_caching_mode)
         for part, training in flags.items():
             part.training = training
@@ -208,32 +202,41 @@ def _one_tensor(module: nn.Module, example: Tensor) -> nn.Module:
 
 
 def _to_onnx(module: nn.Module, example: Tensor) -> ModelProto:
-    from brevitas.export import export_qonnx
+    from hwrnn.frontend.export_cells import CellManager
 
     single = _one_tensor(module, example)
     try:
-        model: ModelProto = export_qonnx(
+        model: ModelProto = CellManager.export(
             single.eval(),
             args=example,
             export_path=None,
-            dynamo=False,
+            custom_opsets={HWRNN_DOMAIN: HWRNN_DOMAIN_VERSION},
+            **_without_dynamo(),
             keep_initializers_as_inputs=False,
             input_names=["x"],
             output_names=["y"],
         )
     except Exception as fault:
         what = f"{type(fault).__name__}: {shorten(str(fault), 240)}"
-        hint = "Brevitas exports networks of QuantIdentity, QuantLSTM, QuantLinear and QuantReLU"
+        hint = "networks of QuantIdentity, QuantLinear, QuantReLU and recurrent layers do export"
         if "nput scale required" in str(fault):
             hint = (
                 "a bias quantiser needs the scale of its layer's input: return_quant_tensor=True "
                 "before it; and remove layers that forward never calls"
             )
         raise ExportFault("module", f"Brevitas fails to export it: {what}", hint) from fault
-    if not any(node.op_type == CELL_OP for node in model.graph.node):
+    if not cells(model.graph.node):
         fact = "the exported graph holds no recurrent cell; Brevitas lost it on the way"
         raise ExportFault("module", fact, "please report this, with the module")
     return model
+
+
+def _without_dynamo() -> dict[str, bool]:
+    """The exporter that traces; torch before 2.5 knows no other, and not the option either."""
+    import torch
+
+    known = inspect.signature(torch.onnx.export).parameters
+    return {"dynamo": False} if "dynamo" in known else {}
 
 
 def _tidy(model: ModelProto) -> None:

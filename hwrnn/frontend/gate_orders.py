@@ -2,7 +2,7 @@
 """The order in which each dialect stores the gates of a cell; written here and nowhere else.
 
 Inside hwrnn a gate has a name, never a position.  LSTM: `input`, `forget`, `cell`, `output`
-(i, f, g, o in the papers).  GRU: `reset`, `update`, `new` (r, z, n).
+(i, f, g, o in the papers).  GRU: `reset`, `update`, `new` (r, z, n).  RNN: `hidden`.
 """
 
 from __future__ import annotations
@@ -16,3 +16,5 @@ TORCH_LSTM: Final[GateOrder] = ("input", "forget", "cell", "output")
 TORCH_GRU: Final[GateOrder] = ("reset", "update", "new")
 ONNX_LSTM: Final[GateOrder] = ("input", "output", "forget", "cell")
 ONNX_GRU: Final[GateOrder] = ("update", "reset", "new")
+QUANT_GRU_CELL: Final[GateOrder] = ("reset", "update", "new")
+QUANT_RNN_CELL: Final[GateOrder] = ("hidden",)

@@ -28,18 +28,17 @@ from onnx import (
 from qonnx.core.modelwrapper import ModelWrapper
 
 from hwrnn.errors import ImportFault, shorten
-from hwrnn.frontend.gate_orders import QUANT_LSTM_CELL
-from hwrnn.frontend.lower_cells import (
-    CELL_INPUTS,
-    FIRST_QUANTISER_INPUT,
+from hwrnn.frontend.cell_nodes import (
+    KINDS,
     QONNX_DOMAIN,
-    QUANTISERS,
-    LowerRecurrentCells,
+    CellKind,
     attribute,
-    is_cell,
+    kind_of,
     quantiser_attributes,
     readable_name,
 )
+from hwrnn.frontend.cell_scan import wrong_inputs
+from hwrnn.frontend.lower_cells import LowerRecurrentCells
 
 ROUNDING_MODES = (
     "ROUND",
@@ -52,8 +51,13 @@ ROUNDING_MODES = (
     "HALF_UP",
     "HALF_DOWN",
 )
-_STANDARD_CELLS = ("LSTM", "GRU", "RNN")
-_RECURRENT = (*_STANDARD_CELLS, "Scan", "QuantLSTMCell")
+_COMPILED = (*(kind.op for kind in KINDS), "Scan")
+_STANDARD_CELLS = {
+    "LSTM": "brevitas.nn.QuantLSTM",
+    "GRU": "hwrnn.nn.QuantGRU",
+    "RNN": "brevitas.nn.QuantRNN",
+}
+_RECURRENT = (*_STANDARD_CELLS, *_COMPILED)
 _EXPORT_HINT = "export it again with hwrnn.export(module, example_input, path)"
 _SCALE_HINT = "calibrate again; an activation that is always zero gives a scale of 0"
 _MAX_BITS = 32
@@ -140,10 +144,9 @@ class _Reader:
                 "Brevitas' default exporter loses recurrent layers; use hwrnn.export(module, "
                 "example_input, path), or export_qonnx(..., dynamo=False)",
             )
-        known = "QuantLSTMCell, Scan"
         raise ImportFault(
             self.file,
-            f"there is no recurrent layer in this graph ({known})",
+            f"there is no recurrent layer in this graph ({', '.join(_COMPILED)})",
             "hwrnn compiles recurrent networks; for others use FINN or hls4ml",
         )
 
@@ -161,8 +164,8 @@ class _Reader:
                 raise self._fault(
                     node,
                     f"a standard {node.op_type} node, whose state and gates are not quantised",
-                    "train with brevitas.nn.QuantLSTM, all its quantisers on, and export with "
-                    "hwrnn.export",
+                    f"train with {_STANDARD_CELLS[node.op_type]}, all its quantisers on, "
+                    "and export with hwrnn.export",
                 )
 
     def _check_quantisers(self, graph: GraphProto, outer: dict[str, TensorProto]) -> None:
@@ -172,23 +175,24 @@ class _Reader:
             if node.domain == QONNX_DOMAIN and node.op_type == "Quant":
                 mode = str(attribute(node, "rounding_mode", "ROUND"))
                 self._check_quantiser(node, "", list(node.input[1:4]), mode, constants)
-            elif is_cell(node):
-                self._check_cell(node, constants)
+            elif kind := kind_of(node):
+                self._check_cell(node, kind, constants)
             for body in _bodies(node):
                 self._check_quantisers(body, constants)
 
-    def _check_cell(self, node: NodeProto, constants: dict[str, TensorProto]) -> None:
-        if len(node.input) != CELL_INPUTS:
-            fact = f"a QuantLSTMCell has {CELL_INPUTS} inputs, this one has {len(node.input)}"
-            raise self._fault(node, fact, _EXPORT_HINT)
-        for index, quantiser in enumerate(QUANTISERS):
-            start = FIRST_QUANTISER_INPUT + 3 * index
+    def _check_cell(
+        self, node: NodeProto, kind: CellKind, constants: dict[str, TensorProto]
+    ) -> None:
+        if len(node.input) != kind.inputs:
+            raise self._fault(node, wrong_inputs(node, kind), _EXPORT_HINT)
+        for quantiser in kind.quantisers:
             mode = str(quantiser_attributes(node, quantiser)["rounding_mode"])
-            inputs = list(node.input[start : start + 3])
+            inputs = list(node.input[kind.quantiser(quantiser)])
             self._check_quantiser(node, quantiser, inputs, mode, constants)
-        for index, name in enumerate(node.input[3:11]):
+        weights = node.input[kind.first_weight : kind.first_bias]
+        for index, name in enumerate(weights):
             if name in constants:
-                gate = QUANT_LSTM_CELL[index % 4]
+                gate = kind.gates[index % len(kind.gates)]
                 raise self._fault(
                     node,
                     f"the weights of the {gate} gate are not quantised",

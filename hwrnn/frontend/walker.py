@@ -11,8 +11,8 @@ import numpy as np
 from onnx import GraphProto, NodeProto, helper, numpy_helper
 
 from hwrnn.errors import ImportFault, shorten
+from hwrnn.frontend.cell_nodes import QONNX_DOMAIN
 from hwrnn.frontend.constants import FloatConst
-from hwrnn.frontend.lower_cells import QONNX_DOMAIN
 from hwrnn.frontend.names import Namer, tensor_wish
 from hwrnn.frontend.symbols import RawInput, Real, ShapeOf, Symbol, merged
 from hwrnn.ir import AnyOp, IntType, Output, OutputGrid, Quantiser, Value

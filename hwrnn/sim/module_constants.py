@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, numpy_helper
 
-from hwrnn.frontend.lower_cells import readable_name
+from hwrnn.frontend.cell_nodes import readable_name
 from hwrnn.ir import IntType, Rounding
 from hwrnn.ir.exact import quantise
 from hwrnn.ir.rounding import step_to

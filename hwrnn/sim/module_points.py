@@ -5,9 +5,9 @@ Each `Quant` of an activation in the lowered file is one point. Outside of a Sca
 the calls of the module's quantisers in order, and agree in scale and size; a call without a
 point repeats the one before it (both directions of a layer quantise the same input) and is
 skipped. The body of a Scan is one direction of one layer: its points are, in order, that layer's
-calls of every step (acc and activation of each gate, the cell state three times, its tanh, the
-output). Step t of a reversed Scan is step t of the reversed sequence, in the module as in the
-graph.
+calls of every step (of an LSTM: acc and activation of each gate, the cell state three times, its
+tanh, the output). Step t of a reversed Scan is step t of the reversed sequence, in the module as
+in the graph.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 
 Forward hooks sit on the part of each activation quantiser that both forms of Brevitas' cell call
 (`fused_activation_quant_proxy`), on the quantisers of weights and biases, and on each direction
-of each QuantLSTM layer, so that the calls of its steps can be told from those around it.
+of each recurrent layer, so that the calls of its steps can be told from those around it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 PROXIES = ("FusedActivationQuantProxy",)
-LAYERS = ("_QuantLSTMLayer",)
+LAYERS = ("_QuantLSTMLayer", "_QuantRNNLayer", "QuantGRULayer")
 PARAMETERS = ("ParameterQuantProxyFromInjector",)
 AXIS_OF_BATCH = {True: 0, False: 1}  # by batch_first
 

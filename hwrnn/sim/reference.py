@@ -19,11 +19,11 @@ from onnx.reference.op_run import OpRun
 from qonnx.core.modelwrapper import ModelWrapper
 
 from hwrnn.errors import VerifyError
+from hwrnn.frontend.cell_nodes import kind_of
 
 Array = NDArray[np.float64]
 
 _FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16)
-_CELL_OP = "QuantLSTMCell"
 
 
 def _away_from_zero(value: Array) -> Array:
@@ -133,10 +133,10 @@ class Reference:
     def __init__(self, model: ModelWrapper | ModelProto) -> None:
         proto: ModelProto = model if isinstance(model, ModelProto) else model.model
         for node in proto.graph.node:
-            if node.op_type == _CELL_OP:
+            if kind_of(node):
                 raise VerifyError(
                     f'node "{node.name}"',
-                    f"{_CELL_OP} has no meaning in an ONNX engine",
+                    f"{node.op_type} has no meaning in an ONNX engine",
                     "run hwrnn.frontend.read.lower first",
                 )
         constants = {entry.name for entry in proto.graph.initializer}
