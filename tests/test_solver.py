@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from bodies import gru, leaky, random_cell
 from graphs import GraphMaker
 
 import hwrnn
@@ -203,6 +204,30 @@ def digits() -> Graph:
 @pytest.mark.parametrize(("options", "bound"), BOUNDS, ids=["latency", "rate", "fill"])
 def test_a_design_says_what_bounds_it(options: dict[str, object], bound: str) -> None:
     assert re.fullmatch(bound, str(hwrnn.build(digits(), **options).bound))  # type: ignore[arg-type]
+
+
+def test_a_layer_behind_the_last_step_takes_its_time_once() -> None:
+    graph = with_steps(GraphMaker(2).lstm(2).select().dense(40).graph(), 1)
+    bound = hwrnn.build(graph, target_latency_us=1.5).bound
+    assert bound
+    assert bound.startswith("layer fc: ")
+    assert " cycles a sequence (" in bound
+
+
+@pytest.mark.parametrize(
+    "graph",
+    [gru(3, 6, reset_after=True), gru(3, 6, reset_after=False), leaky(3, 6), random_cell(5)],
+    ids=["gru", "gru in two passes", "leaky", "random"],
+)
+def test_any_cell_is_searched(graph: Graph) -> None:
+    slow = hwrnn.estimate(slowest(graph)).latency_us
+    quick = hwrnn.estimate(hwrnn.build(graph, fill=1.0)).latency_us
+    target = (slow + quick) / 2
+    design = hwrnn.build(graph, target_latency_us=target)
+    assert hwrnn.estimate(design).latency_us <= target
+    for smaller in notches(graph, design, -1):
+        met = hwrnn.estimate(smaller).latency_us <= target
+        assert not met or price(smaller) >= price(design)
 
 
 REFUSED: list[tuple[dict[str, object], str]] = [

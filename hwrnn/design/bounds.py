@@ -17,7 +17,8 @@ def pace(engine: Engine, plan: Plan, picks: Picks) -> str:
     """How many cycles a step of an engine takes, and what for."""
     choice = picks[engine.name]
     late, mac = engine.state_latency, engine.mac_latency
-    cycles = f"layer {engine.name}: {choice.step:,} cycles a step"
+    once = not engine.states and plan.rhythm.counts[engine.name] == 1
+    cycles = f"layer {engine.name}: {choice.step:,} cycles a {'sequence' if once else 'step'}"
     if engine.states and choice.groups == 1 and choice.step == late:
         return f"{cycles} is the recurrence itself: mac {mac} + datapath {late - mac}"
     blocks = choice.x_blocks + choice.h_blocks
