@@ -15,6 +15,8 @@ from hwrnn.backends.hls import LIBRARY, emit_hls
 from hwrnn.backends.hls_golden import expected
 from hwrnn.backends.identity import top_name
 from hwrnn.design.design import Design
+from hwrnn.design.lower import build_design
+from hwrnn.design.options import Options
 from hwrnn.errors import ToolError
 from hwrnn.ir import Concat, Flatten, Reverse
 from hwrnn.sim.csim import build_csim, run_program
@@ -87,6 +89,14 @@ def test_testbench_without_a_warning_passes_then_fails(tmp_path: Path) -> None:
     )
     golden.write_text("\n".join(lines[:-1]))
     assert "golden_out.txt is missing, cut short" in run(program).stdout
+
+
+def test_testbench_interleaves_the_sequences_of_several_streams(tmp_path: Path) -> None:
+    design = build_design(
+        h.lstm_graph(3, 4), h.BOARD, {"pe": 2, "simd": 2}, options=Options(streams=3)
+    )
+    said = run(project(tmp_path / "p", design, "top.cpp", "tb.cpp", flags=STRICT)).stdout
+    assert said == "4 sequences, 0 differing elements\nPASS\n"
 
 
 def test_driver_compiles_without_a_warning(tmp_path: Path) -> None:

@@ -87,7 +87,8 @@ inline void accumulate(typename L::Memory& memory, const Position<L>& at, const 
 // the next without a break, so that the end of a step is computed while the next one begins. What
 // a block reads must have been written: `Phase::turns` says how long that takes, and a block whose
 // time has not yet come leaves the turn unused. `memory` holds what survives from turn to turn; the
-// distances that these rules guarantee are stated where it is declared.
+// distances that these rules guarantee are stated where it is declared. The pipeline is flushable:
+// while the loop waits for a beat of x, what was issued before goes on and comes out.
 template <class L>
 void engine(hls::stream<typename L::x_beat_t>& x, hls::stream<typename L::out_beat_t>& out,
             typename L::Memory& memory) {
@@ -116,7 +117,7 @@ STREAM:
   bool done = false;
 ISSUE:
   while (!done) {
-#pragma HLS PIPELINE II=1
+#pragma HLS PIPELINE II=1 style=flp
     const Phase phase = L::phases[at.phase];
     if (phase.takes_x && at.block_starts() && !taken) {
       beat = x.read();
@@ -160,6 +161,8 @@ ISSUE:
         done = last && L::streams == 1;
       }
       at.advance();
+    } else {
+      HWRNN_COUNT(L::name, "WAIT");
     }
     ages.tick();
   }
