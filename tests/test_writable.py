@@ -135,6 +135,21 @@ def test_constants_and_searched_thresholds_are_written() -> None:
     check_swaps(design, [first, coupled(2), first])
 
 
+def both_ways(seed: int) -> Graph:
+    """Two directions and a dense layer."""
+    b = Build(seed)
+    both = b.bidirectional(b.input(3, of_bits(5, signed=True)), 4)
+    return same_start(b.graph(b.dense(both, 3)).rewrite(MatVec, declaring))
+
+
+@pytest.mark.needs_sim
+def test_directions_that_share_an_engine_are_written() -> None:
+    first = both_ways(1)
+    design = build(first, directions="shared", max_steps=5)
+    assert any(len(e.cells) == 2 for e in design.engines)
+    check_swaps(design, [first, both_ways(2), first])
+
+
 @pytest.mark.needs_sim
 def test_cycles_are_those_of_the_estimate() -> None:
     first, second = trained(1), trained(2)
@@ -342,7 +357,5 @@ def test_designs_that_cannot_be_written_are_refused() -> None:
     plain = hwrnn.build(trained(1), folding=FOLD)
     with pytest.raises(DesignError, match="has its weights in the hardware"):
         hwrnn.weights(plain, trained(2))
-    with pytest.raises(DesignError, match="not built yet for directions that share"):
-        hwrnn.build(trained(1), directions="shared", writable_weights=True)
     with pytest.raises(DesignError, match="option writable_weights: is 'yes'"):
         hwrnn.build(trained(1), writable_weights="yes")  # type: ignore[arg-type]

@@ -26,7 +26,7 @@ from hwrnn.ir import (
 )
 from hwrnn.ir import Reverse as ReverseOp
 from hwrnn.ir.text import model_hash
-from hwrnn.transforms.widen import widen
+from hwrnn.transforms.widen import in_pairs, widen
 
 
 def build_design(
@@ -79,7 +79,9 @@ class Site:
         plain = whole_vectors(graph)
         shared = () if options.directions is Directions.TWO else pairs(plain)
         if options.writable:
-            final = widen(plain, None if like is None else widen(whole_vectors(like)))
+            first = plain if like is None else whole_vectors(like)
+            wide = in_pairs(widen(first), twin_values(first, options))
+            final = wide if like is None else widen(plain, wide)
         else:
             final = narrow_tables(plain, twin_values(plain, options))
         return cls(
@@ -182,6 +184,7 @@ def check_streams(graph: Graph, options: Options) -> None:
 def layers(graph: Graph) -> tuple[LayerShape, ...]:
     """The layers that have a folding, in the order of the data."""
     found = []
+    graph = whole_vectors(graph)
     scope = graph.scope()
     for op in graph.ops:
         if isinstance(op, Scan):

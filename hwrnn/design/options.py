@@ -46,12 +46,6 @@ def options(
         raise DesignError("option streams", f"is {streams!r}", "a whole number from 1")
     if not isinstance(writable_weights, bool):
         raise DesignError("option writable_weights", f"is {writable_weights!r}", "True or False")
-    if writable_weights and directions == Directions.SHARED.value:
-        raise DesignError(
-            "option writable_weights",
-            "is not built yet for directions that share an engine",
-            'use directions="two"',
-        )
     return Options(
         pipeline=Pipeline(one_of("pipeline", pipeline, values(Pipeline))),
         streams=streams,

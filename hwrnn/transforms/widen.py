@@ -299,3 +299,44 @@ def shape(v: Value) -> str:
 def whole(t: IntType) -> IntType:
     """All integers of as many bits: what a matrix without a quantiser may become."""
     return of_bits(t.bits, signed=t.signed)
+
+
+def in_pairs(g: Graph, twins: Mapping[str, str]) -> Graph:
+    """A widened graph in which requantisers that share hardware have one form.
+
+    `twins`: for values of one body, their counterparts in another.
+    """
+    found: dict[str, tuple[Requant, IntType]] = {}
+
+    def seen(op: AnyOp, scope: Mapping[str, Value]) -> AnyOp:
+        assert isinstance(op, Requant)
+        found[op.out.name] = (op, scope[op.x].type)
+        return op
+
+    g.rewrite(Requant, seen)
+    made: dict[str, Requant] = {}
+    for one, other in twins.items():
+        if one in found and other in found and one != other:
+            made |= common_form(found[other], found[one])
+    return g.rewrite(Requant, lambda op, _: made.get(op.out.name, op)).verify()
+
+
+def common_form(one: tuple[Requant, IntType], other: tuple[Requant, IntType]) -> dict[str, Requant]:
+    """Two requantisers in the form that roomy finds for the lines of both."""
+    (a, x), (b, y) = one, other
+    assert a.realised is not None
+    assert b.realised is not None
+    channels = max(a.realised.channels, b.realised.channels)
+    lines = [spread_lines(op, channels) for op in (a, b)]
+    reach = x.hull(y)
+    form = roomy(a, [*lines[0], *lines[1]], reach)
+    return {
+        op.out.name: replace(op, realised=in_form(op, own, reach, form))
+        for op, own in zip((a, b), lines, strict=True)
+    }
+
+
+def spread_lines(op: Requant, channels: int) -> list[Line]:
+    """One line for each of so many channels."""
+    lines = channel_lines(op)
+    return lines * channels if len(lines) == 1 else lines
