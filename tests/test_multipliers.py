@@ -185,7 +185,9 @@ def test_refuses_an_unknown_kind() -> None:
 def test_never_more_multipliers_than_the_packing_promises(rows: int, columns: int) -> None:
     for weight, operand in ((signed(8), signed(8)), (signed(4), unsigned(4))):
         found = choose(XCUP, weight, operand)
-        assert found.hard(rows, columns) == ceil_div(rows * columns, found.per)
+        bar = ceil_div(rows * columns, found.per)
+        alone = found.per == 4 and rows % 4 == 1  # then it does with fewer
+        assert found.hard(rows, columns) == (rows // 4 * columns if alone else bar)
         made = rows // found.per * found.per * columns
         assert made + found.soft(rows, columns) <= rows * columns
 
@@ -257,6 +259,7 @@ def arrays() -> Iterator[Array]:
     yield Array(w8a8, 1, 3, 1)
     yield Array(w4a4, 4, 1, 8, groups=2, blocks=3, registers=0b101)
     yield Array(w4a4, 3, 1, 7, registers=0b010)
+    yield Array(w4a4, 5, 1, 2, groups=2, blocks=2)
     yield Array(w4a4, 1, 5, 17, groups=1, blocks=2, registers=0)
     yield Array(choose(XCUP, signed(2), unsigned(4)), 3, 1, 5, groups=5, blocks=2)
     yield Array(choose(XCUP, signed(12), signed(12)), 2, 1, 3, groups=1, blocks=2, registers=0b10)

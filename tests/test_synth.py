@@ -36,6 +36,7 @@ ARRAYS = [
     (S4, S8, 2, 3),
     (S4, U4, 4, 1),
     (S4, S4, 3, 2),
+    (S4, S4, 5, 1),
     (of_bits(2, signed=True), S8, 2, 2),
 ]
 
@@ -69,7 +70,7 @@ def test_arrays_take_no_more_multipliers_than_their_packing_promises() -> None:
     dsps = [m.hard(rows, columns) for m, rows, columns in arrays]
     halves = [ceil_div(rows * columns, 2) for _, _, rows, columns in ARRAYS[:3]]
     assert all(a <= b for a, b in zip(dsps, halves, strict=False))
-    assert dsps[3:] == [1, 2, 0]
+    assert dsps[3:] == [1, 2, 1, 0]
     assert netlist.total().dsps == sum(dsps)
     by_module = netlist.by_module()
     assert by_module["hwrnn_mul_packed"].dsps == sum(dsps)

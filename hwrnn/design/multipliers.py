@@ -21,6 +21,7 @@ from hwrnn.errors import DesignError
 from hwrnn.ir import IntType
 
 LUT_BITS = 3  # a factor this narrow is multiplied in LUTs
+ALONE_BITS = 10  # of both factors: a single product of so few is left over to LUTs
 
 
 class Kind(StrEnum):
@@ -64,17 +65,22 @@ class Multiplier:
 
     def hard(self, rows: int, columns: int) -> int:
         """Hard multipliers for rows x columns products: those of the full multipliers, and for
-        the rows left over as many as keeps the total at a `per`-th of the products, rounded up.
+        the rows left over as many as keep the total at a `per`-th of the products, rounded up.
         """
-        full, rest = divmod(rows, self.per)
-        return self.blocks * (full * columns + -(-rest * columns // self.per))
+        return self.blocks * (rows // self.per * columns + self.hard_columns(rows, columns))
+
+    def hard_columns(self, rows: int, columns: int) -> int:
+        """In how many columns the rows left over share a hard multiplier."""
+        rest = rows % self.per
+        if rest == 1 and signed_bits(self.weight) + signed_bits(self.operand) <= ALONE_BITS:
+            return 0
+        return -(-rest * columns // self.per)
 
     def soft(self, rows: int, columns: int) -> int:
         """Products made of LUTs: all, or those of the rows left over in the other columns."""
         if self.kind is Kind.LUT:
             return rows * columns
-        rest = rows % self.per
-        return rest * (columns - -(-rest * columns // self.per))
+        return rows % self.per * (columns - self.hard_columns(rows, columns))
 
     def parameters(self) -> dict[str, int | bool]:
         """Parameters of hwrnn_mac_array which follow from the multiplier and its factors."""
@@ -109,7 +115,8 @@ def choose(
     if option == "auto":
         best = packing(board, weight, operand) or plain(board, weight, operand)
         narrow = min(weight.bits, operand.bits) <= LUT_BITS
-        return soft if narrow or not board.dsps or best.hard(count, 1) > board.dsps else best
+        needed = best.blocks * -(-count // best.per)
+        return soft if narrow or not board.dsps or needed > board.dsps else best
     if not board.dsps:
         raise DesignError(
             "multipliers", f"{board.name} has no hard multipliers", 'use "lut" or "auto"'

@@ -2,7 +2,8 @@
 // Products of Rows weights with each of Columns operands: weight * operand = product_o + carry_o.
 // Hard multipliers take Lanes rows each (see hwrnn_mul_packed), or with Lut none at all. Rows that
 // do not fill one share one nevertheless in some of the columns, and do without in the others, so
-// that there are no more multipliers than a Lanes-th of the products, rounded up.
+// that there are no more multipliers than a Lanes-th of the products, rounded up. A single product
+// of few bits is not worth one (AloneBits; synthesis tools think so, too).
 // Latency: 1 with Register, else 0. A set a cycle.
 `default_nettype none
 
@@ -31,9 +32,13 @@ module hwrnn_mul_array #(
 
   localparam int unsigned FullRows = Lut ? 0 : Rows / Lanes * Lanes;
   localparam int unsigned RestRows = Rows - FullRows;
-  localparam int unsigned HardColumns = Lut ? 0 : (RestRows * Columns + Lanes - 1) / Lanes;
-  localparam int unsigned SoftColumns = (RestRows > 0) ? Columns - HardColumns : 0;
+  localparam int unsigned OperandBits = OperandSigned ? OperandWidth : OperandWidth + 1;
   localparam int unsigned WeightBits = WeightSigned ? WeightWidth : WeightWidth + 1;
+  localparam int unsigned AloneBits = 10;
+  localparam bit Worth = RestRows > 1 || WeightBits + OperandBits > AloneBits;
+  localparam int unsigned HardColumns
+      = (!Lut && Worth) ? (RestRows * Columns + Lanes - 1) / Lanes : 0;
+  localparam int unsigned SoftColumns = (RestRows > 0) ? Columns - HardColumns : 0;
 
   if (FullRows > 0) begin : g_full
     hwrnn_mul_packed #(
