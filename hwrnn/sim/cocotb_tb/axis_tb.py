@@ -22,6 +22,13 @@ from cocotb.utils import get_sim_time
 
 MASK = 2**64 - 1
 CLOCK_NS = 10
+IMAGE = (0x18, 0x1C)  # registers that name the image
+FIRST_MEMORY = 0x100
+REFUSED_WRITES = (  # read only; two strobes; one strobe in a memory
+    (0x00, bytes(4)),
+    (0x18, bytes(2)),
+    (FIRST_MEMORY + 1, bytes(1)),
+)
 TAIL = 64  # quiet cycles after which the run counts as finished
 
 
@@ -186,6 +193,7 @@ class Bench:
             found = await master.write(address, word.to_bytes(4, "little"))
             self.refused += found.resp != AxiResp.OKAY
             self.written += 1
+        await check_slave(master, {address: word for _, address, word in writes[: self.written]})
         await RisingEdge(d.aclk)
         self.cycles += round((get_sim_time("ns") - start) / CLOCK_NS)
 
@@ -254,6 +262,26 @@ class Bench:
         times = [*self.offered, *self.accepted, *self.delivered]
         body = struct.pack(f"<{len(numbers)}Q", *numbers) + beats
         self.job.target.write_bytes(body + struct.pack(f"<{len(times)}Q", *times))
+
+
+async def check_slave(master: Any, written: dict[int, int]) -> None:  # noqa: ANN401 - untyped
+    """What the AXI4-Lite slave answers: its registers, and an error where nothing may happen."""
+    from cocotbext.axi import AxiResp
+
+    async def read(address: int) -> tuple[int, bool]:
+        found = await master.read(address, 4)
+        return int.from_bytes(found.data, "little"), found.resp == AxiResp.OKAY
+
+    names = [address for address in IMAGE if address in written]
+    assert await read(0) == (int.from_bytes(b"hwrn", "big"), True)
+    for address in names:
+        assert await read(address) == (written[address], True), "the image's name"
+    for address, data in REFUSED_WRITES:
+        found = await master.write(address, data)
+        assert found.resp == AxiResp.SLVERR, f"a write of {len(data)} bytes at {address}"
+    assert await read(FIRST_MEMORY) == (0, False)
+    for address in names:
+        assert await read(address) == (written[address], True), "a refused write did something"
 
 
 @cocotb.test()
