@@ -98,14 +98,12 @@ class Multiplier:
         }
 
 
-def choose(
-    board: Board, weight: IntType, operand: IntType, option: str = "auto", count: int = 0
-) -> Multiplier:
+def choose(board: Board, weight: IntType, operand: IntType, option: str = "auto") -> Multiplier:
     """The multiplier for weights and activations of these ranges.
 
-    `option`: "dsp", "packed", "lut", or "auto": LUTs where a factor has at most 3 bits, and where
-    the `count` products of a cycle need more multipliers than the board has; else the largest
-    packing that fits. Raises DesignError, with the nearest choice, for what cannot be.
+    `option`: "dsp", "packed", "lut", or "auto": LUTs where a factor has at most 3 bits or the
+    board no hard multipliers, else the largest packing that fits, else one multiplier for each.
+    Raises DesignError, with the nearest choice, for what cannot be.
     """
     if option not in OPTIONS:
         raise DesignError("multipliers", f'there is no "{option}"', f"known: {', '.join(OPTIONS)}")
@@ -115,8 +113,7 @@ def choose(
     if option == "auto":
         best = packing(board, weight, operand) or plain(board, weight, operand)
         narrow = min(weight.bits, operand.bits) <= LUT_BITS
-        needed = best.blocks * -(-count // best.per)
-        return soft if narrow or not board.dsps or needed > board.dsps else best
+        return soft if narrow or not board.dsps else best
     if not board.dsps:
         raise DesignError(
             "multipliers", f"{board.name} has no hard multipliers", 'use "lut" or "auto"'
