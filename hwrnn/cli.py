@@ -14,6 +14,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -157,8 +158,10 @@ def run(
 
 
 @app.command()
+@partial(chooses_design, board="pynq_z2")
 def verify(
     model: Model,
+    chosen: dict[str, Any],
     engines: Annotated[
         str, typer.Option(help="Any of reference,cmodel,csim,hls_dpi,rtl,netlist.")
     ] = "reference,cmodel,csim,rtl",
@@ -184,7 +187,8 @@ def verify(
         next(stage)
         graph = hwrnn.load(model)
         next(stage)
-        report = hwrnn.verify(graph, x, engines=names, expected=y)
+        design = hwrnn.build(graph, **chosen)
+        report = hwrnn.verify(graph, x, engines=names, expected=y, design=design)
     if as_json:
         _print_json(report.as_dict())
     else:

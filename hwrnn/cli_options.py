@@ -86,12 +86,14 @@ def _template(
     """The options; never called."""
 
 
+Command = Callable[..., None]
+
 OPTIONS = tuple(inspect.signature(_template).parameters)
 
 
-def chooses_design(command: Callable[..., None]) -> Callable[..., None]:
+def chooses_design(command: Command, *, board: str | None = None) -> Command:
     """A command that takes the options of a design as well: it gets them as `chosen`, a dict of
-    arguments of `hwrnn.build`.
+    arguments of `hwrnn.build`. `board`: that of a command which does not ask for one.
     """
 
     @functools.wraps(command)
@@ -101,6 +103,8 @@ def chooses_design(command: Callable[..., None]) -> Callable[..., None]:
 
     own = [p for p in inspect.signature(command).parameters.values() if p.name != "chosen"]
     more = list(inspect.signature(_template).parameters.values())
+    if board is not None:
+        more = [p.replace(default=board) if p.name == "board" else p for p in more]
     hints = get_type_hints(command, include_extras=True)
     hints |= get_type_hints(_template, include_extras=True)
     required = [p for p in (*own, *more) if p.default is p.empty]

@@ -18,6 +18,7 @@ from hwrnn.cmodel.plain import run_plain
 from hwrnn.design.design import Design
 from hwrnn.design.estimate import Estimate, estimate_design
 from hwrnn.design.folding import FoldingSpec
+from hwrnn.design.folding_file import folding_of
 from hwrnn.design.goal import goal_of
 from hwrnn.design.lower import build_design
 from hwrnn.design.options import options
@@ -234,16 +235,22 @@ def verify(
     expected: ArrayLike | None = None,
     board: str | Path | Board = "pynq_z2",
     folding: FoldingSpec | Mapping[str, object] = None,
+    design: Design | None = None,
 ) -> VerifyReport:
     """Compare engines with the plain C-model, bit for bit.
 
     x: input data; by default 16 seeded random sequences. `module`: the torch module, or
-    `expected`: its outputs; then the report says how many differ and why. Nothing is raised for
-    a difference: look at `report.ok`, or call `report.check()`.
+    `expected`: its outputs; then the report says how many differ and why. `design`: its board,
+    folding and options are those of the engines, instead of `board` and `folding`. Nothing is
+    raised for a difference: look at `report.ok`, or call `report.check()`.
     """
-    from hwrnn.sim.verify import verify_graph
+    from hwrnn.sim.verify import Hardware, verify_graph
 
-    found = board if isinstance(board, Board) else load_board(board)
+    if design is None:
+        found = board if isinstance(board, Board) else load_board(board)
+        hardware = Hardware(board=found, folding=folding)
+    else:
+        hardware = Hardware(board=design.board, folding=folding_of(design), options=design.options)
     return verify_graph(
-        graph, x, engines=engines, module=module, expected=expected, board=found, folding=folding
+        graph, x, engines=engines, module=module, expected=expected, hardware=hardware
     )

@@ -81,7 +81,7 @@ def test_engines_take_them(pre: str, fold: dict[str, int]) -> None:
     design = hwrnn.build(graph, folding=fold)
     assert len(design.engines[0].gates) == 2
     x = np.random.default_rng(1).integers(-128, 128, (3, 4, INPUTS))
-    expected = hwrnn.run(graph, x, integers=True)
+    expected = np.asarray(hwrnn.run(graph, x, integers=True))
     assert np.array_equal(hwrnn.simulate(design, x, engine="csim").outputs, expected)
 
 

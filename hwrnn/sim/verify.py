@@ -16,6 +16,7 @@ from hwrnn.cmodel.plain import run_plain
 from hwrnn.cmodel.saturation import Saturation, input_saturation, saturation
 from hwrnn.design.folding import FoldingSpec, resolve
 from hwrnn.design.lower import build_design, layers
+from hwrnn.design.options import Directions, Options
 from hwrnn.errors import DataError, DesignError, Mismatch
 from hwrnn.ir import Graph
 from hwrnn.sim.engines import ENGINES, LATER, run_engine
@@ -98,6 +99,15 @@ class VerifyReport:
         return made
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hardware:
+    """How the hardware engines are built."""
+
+    board: Board
+    folding: FoldingSpec = None
+    options: Options = Options()  # noqa: RUF009 - frozen
+
+
 def verify_graph(
     graph: Graph,
     x: ArrayLike | None,
@@ -105,8 +115,7 @@ def verify_graph(
     engines: Sequence[str],
     module: object,
     expected: ArrayLike | None,
-    board: Board,
-    folding: FoldingSpec,
+    hardware: Hardware,
 ) -> VerifyReport:
     """Run every engine on x and compare; see `hwrnn.verify`."""
     for name in engines:
@@ -117,13 +126,13 @@ def verify_graph(
     values = [run_plain(graph, {graph.inputs[0].out.name: q[:, None]}) for q in batch.sequences()]
     output = graph.outputs[0]
     exact = arrange(output, [sequence_part(v[output.out.name]) for v in values])
-    run = runner(graph, batch, board, folding)
+    run = runner(graph, batch, hardware)
     reports = []
     for name in engines:
         report = compared(name, exact, run(name), output.axes)
         if report.first and name != "reference":
             k = report.first.sequence
-            one = one_sequence(name, graph, board, folding)
+            one = one_sequence(name, graph, hardware)
             inside = locate(graph, batch.sequences()[k], values[k], one)
             report = replace(report, internal=inside)
         reports.append(report)
@@ -139,37 +148,41 @@ def sequence_part(q: Ints) -> Ints:
     return q[:, 0] if q.ndim == 3 else q
 
 
-def runner(graph: Graph, batch: Batch, board: Board, folding: FoldingSpec) -> Callable[[str], Ints]:
+def runner(graph: Graph, batch: Batch, hardware: Hardware) -> Callable[[str], Ints]:
     """A function that gives an engine's outputs in the model's axes."""
 
     def run(name: str) -> Ints:
         if name == "reference":
             return run_lowered(graph, batch)
-        parts = run_sequences(name, graph, batch.sequences(), board, folding)
+        parts = run_sequences(name, graph, batch.sequences(), hardware)
         return arrange(graph.outputs[0], parts)
 
     return run
 
 
-def run_sequences(
-    name: str, graph: Graph, sequences: list[Ints], board: Board, folding: FoldingSpec
-) -> list[Ints]:
+def run_sequences(name: str, graph: Graph, sequences: list[Ints], hardware: Hardware) -> list[Ints]:
     """Each sequence on an engine: (steps, F), or (1, F) for one vector a sequence."""
     if name == "cmodel":
         model, port, out = compile_graph(graph), graph.inputs[0].out.name, graph.outputs[0].out.name
         return [sequence_part(model.run({port: q[:, None]})[out]) for q in sequences]
-    design = build_design(graph, board, folding, max(len(q) for q in sequences))
+    steps = max(len(q) for q in sequences)
+    design = build_design(graph, hardware.board, hardware.folding, steps, hardware.options)
     return run_engine(design, sequences, name, None)[0]
 
 
-def one_sequence(name: str, graph: Graph, board: Board, folding: FoldingSpec) -> RunOne:
-    """A function that runs one sequence through a part of the graph, folded like the whole."""
-    folds = resolve(folding, layers(graph))
+def one_sequence(name: str, graph: Graph, hardware: Hardware) -> RunOne:
+    """A function that runs one sequence through a part of the graph, folded like the whole.
+
+    The part has one stream, and an engine for each direction that it has.
+    """
+    folds = resolve(hardware.folding, layers(graph))
+    options = replace(hardware.options, streams=1, directions=Directions.TWO, writable=False)
 
     def run(part: Graph, q: Ints) -> Ints:
         known = {layer.name: folds[layer.name] for layer in layers(part)}
         spec = {layer: {"pe": f.pe, "simd": f.simd} for layer, f in known.items()}
-        return run_sequences(name, part, [q], board, spec)[0]
+        alone = Hardware(board=hardware.board, folding=spec, options=options)
+        return run_sequences(name, part, [q], alone)[0]
 
     return run
 
