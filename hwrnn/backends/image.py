@@ -98,11 +98,7 @@ def image(design: Design, graph: Graph) -> Image:
     what the design holds, and a requantiser that has no exact constants in the design's form.
     """
     check_writable(design)
-    model = replace(graph, name=design.graph.name)
-    folds = {name: fold.as_dict() for name, fold in design.folds}
-    other = build_design(
-        model, design.board, folds, design.max_steps, design.options, like=design.graph
-    )
+    other = rebuilt(design, graph)
     ours, theirs = sources(design), sources(other)
     if ours[0] != theirs[0]:
         raise DesignError(
@@ -118,6 +114,24 @@ def image(design: Design, graph: Graph) -> Image:
         layout=made.layout,
         regions=tuple(made.memories.config.regions),
     )
+
+
+def rebuilt(design: Design, graph: Graph) -> Design:
+    """The design of another model, in the ranges and forms of this one; refusals name the model."""
+    known = design.graph.name
+    folds = {name: fold.as_dict() for name, fold in design.folds}
+    try:
+        return build_design(
+            replace(graph, name=known),
+            design.board,
+            folds,
+            design.max_steps,
+            design.options,
+            like=design.graph,
+        )
+    except DesignError as fault:
+        place = fault.place.replace(f"model {known}", f"model {graph.name}", 1)
+        raise DesignError(place, fault.fact, fault.hint) from None
 
 
 def check_writable(design: Design) -> None:
