@@ -6,6 +6,7 @@ Each run equals the C-model bit for bit, and the schedule cycle for cycle, under
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
 
@@ -19,7 +20,7 @@ from hwrnn.design.estimate import cycles_per_step
 from hwrnn.design.latency import Pipeline
 from hwrnn.design.lower import build_design, layers
 from hwrnn.design.options import Directions, Options
-from hwrnn.ir import Graph, Requant
+from hwrnn.ir import AnyOp, Graph, Requant, Value
 from hwrnn.ir.types import of_bits
 from hwrnn.sim.rtl import simulate_rtl
 from hwrnn.transforms.realise import channel_lines, thresholds
@@ -103,10 +104,12 @@ def both_directions(bits: int, *, channels: bool) -> Graph:
 
 def by_thresholds(graph: Graph) -> Graph:
     """Every requantiser by thresholds: searched if there are many."""
-    return graph.rewrite(
-        Requant,
-        lambda op, scope: replace(op, realised=thresholds(op, channel_lines(op), scope[op.x].type)),
-    ).verify()
+
+    def searched(op: AnyOp, scope: Mapping[str, Value]) -> AnyOp:
+        assert isinstance(op, Requant)
+        return replace(op, realised=thresholds(op, channel_lines(op), scope[op.x].type))
+
+    return graph.rewrite(Requant, searched).verify()
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ def axi_lite_ports(bits: int) -> list[Port]:
     widths = {"awaddr": bits, "araddr": bits, "wdata": 32, "rdata": 32}
     widths |= {"wstrb": 4, "bresp": 2, "rresp": 2}
     given = ("awready", "wready", "bresp", "bvalid", "arready", "rdata", "rresp", "rvalid")
-    names = ("awaddr", "awvalid", "awready", "wdata", "wstrb", "wvalid", "wready")
+    names: tuple[str, ...] = ("awaddr", "awvalid", "awready", "wdata", "wstrb", "wvalid", "wready")
     names += ("bresp", "bvalid", "bready", "araddr", "arvalid", "arready")
     names += ("rdata", "rresp", "rvalid", "rready")
     return [

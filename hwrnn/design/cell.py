@@ -53,7 +53,7 @@ def compile_cell(name: str, body: Body, fold: Folded, result: str) -> Cell:
     """Split a body into gates and datapaths. Raises DesignError naming what does not fit."""
     wanted = {result, *(s.next for s in body.states)}
     body = replace(body, ops=tuple(needed_ops(body.ops, wanted)))
-    parts = split(name, body)
+    parts = split(name, body, wanted)
     kept = kept_products(parts, wanted)
     vectors = ordered_vectors(kept.values(), body, parts)
     gates = tuple(gate(made, body.inputs[0], vectors) for made in kept.values())
@@ -93,10 +93,13 @@ class Parts:
     levels: dict[str, int]
 
 
-def split(name: str, body: Body) -> Parts:
-    """The sums of products, and the ops that are left; an Add of two of them is one itself."""
+def split(name: str, body: Body, wanted: set[str]) -> Parts:
+    """The sums of products, and the ops that are left; an Add of two of them is one itself.
+
+    `wanted`: what the body is computed for.
+    """
     outer = {body.inputs[0].name, *(s.value.name for s in body.states)}
-    products = echo(body)
+    products = echo(body, wanted)
     rest: list[AnyOp] = []
     levels = dict.fromkeys(outer, 0)
     for op in body.ops:
@@ -113,10 +116,11 @@ def split(name: str, body: Body) -> Parts:
     return Parts(products=products, rest=rest, levels=levels)
 
 
-def echo(body: Body) -> dict[str, Product]:
+def echo(body: Body, wanted: set[str]) -> dict[str, Product]:
     """The input read element by element: the product of the identity and x."""
     x = body.inputs[0]
-    if not any(isinstance(op, ELEMENTWISE) and x.name in op.operands() for op in body.ops):
+    read = {n for op in body.ops if isinstance(op, ELEMENTWISE) for n in op.operands()}
+    if x.name not in read | wanted:
         return {}
     identity = IntMatrix(np.eye(x.size, dtype=np.int64))
     return {x.name: Product(out=x, terms={x.name: identity})}

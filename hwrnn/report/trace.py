@@ -61,8 +61,8 @@ class TracedRun(Run):
         self.run()
 
     def block(
-        self, kernel: Engine, block: Block, t: int, past: dict[int, list[int]], *, emits: bool
-    ) -> Waiting[list[int]]:
+        self, kernel: Engine, block: Block, t: int, past: dict[int, Sequence[int]], *, emits: bool
+    ) -> Waiting[Sequence[int]]:
         """The issues of a block, noted."""
         x, log = self.channels[kernel.x.name], self.logs[kernel.name]
         late = block.takes_x and x.arrival(len(x.read)) == t
