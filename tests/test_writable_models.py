@@ -63,7 +63,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "first": export(folder / "first.onnx", 1, power_of_two=False),
         "second": export(folder / "second.onnx", 2, power_of_two=False),
         "powers": export(folder / "powers.onnx", 3, power_of_two=True),
-        "large": export(folder / "large.onnx", 3, power_of_two=False, hidden=5),
+        "bigger": export(folder / "bigger.onnx", 3, power_of_two=False, hidden=5),
     }
 
 
@@ -103,9 +103,9 @@ def test_the_command_refuses_another_size_by_name(
 ) -> None:
     out = tmp_path / "image.txt"
     arguments = ["--like", str(models["first"]), "--board", "kv260", "-o", str(out)]
-    assert main(["weights", str(models["large"]), *arguments]) == 2
+    assert main(["weights", str(models["bigger"]), *arguments]) == 2
     told = capsys.readouterr().err
-    assert "model large, layer lstm_l0d0, state %lstm_l0d0_h: is -128..127 x 5" in told
+    assert "model bigger, layer lstm_l0d0, state %lstm_l0d0_h: is -128..127 x 5" in told
     assert "and -128..127 x 4 in the design" in told
     assert not out.exists()
 
