@@ -54,6 +54,14 @@ struct Ages {
   static int place(const int hand, const int stream) {
     return hand < L::hands - 1 ? hand : L::hands - 1 + stream;
   }
+  void forget() {
+#pragma HLS INLINE
+  FORGET:
+    for (int k = 0; k < size; ++k) {
+#pragma HLS UNROLL
+      turns[k] = L::patience;
+    }
+  }
   void tick() {
 #pragma HLS INLINE
   AGE:
@@ -83,6 +91,24 @@ inline void accumulate(typename L::Memory& memory, const Position<L>& at, const 
   HWRNN_SUMS(L::name, at.block, at.group, sums);
 }
 
+// True when the result of this step goes out.
+template <class L>
+inline bool emits(const bool first, const bool last) {
+#pragma HLS INLINE
+  return L::emit == Emit::all || (L::emit == Emit::first ? first : last);
+}
+
+// True when the first block of a phase has to wait for the hand-over whose results it reads; in the
+// first step of a sequence the states are what they are at the start.
+template <class L>
+inline bool too_early(const Phase& phase, const Position<L>& at, const Ages<L>& ages,
+                      const int stream, const bool first) {
+#pragma HLS INLINE
+  const bool asks = phase.waits_for >= 0 && at.block_starts() && at.index == 0;
+  const bool begins = first && phase.waits_for == L::hands - 1;
+  return asks && !begins && ages.turns[ages.place(phase.waits_for, stream)] < phase.turns;
+}
+
 // Steps until the call ends. One loop issues a group of a block in every turn, from one step to
 // the next without a break, so that the end of a step is computed while the next one begins. What
 // a block reads must have been written: `Phase::turns` says how long that takes, and a block whose
@@ -96,18 +122,17 @@ void engine(hls::stream<typename L::x_beat_t>& x, hls::stream<typename L::out_be
   static_assert(L::pe >= 1 && L::pe <= L::units, "pe is between 1 and the number of units");
   static_assert(L::out_beat_t::lanes == L::pe, "a beat of the result holds pe units");
   static_assert(L::x_beat_t::streams == L::streams, "x brings the streams that have states");
-  constexpr int state_hand = L::hands - 1;
   typename L::operand_t operand[L::simd];
 #pragma HLS ARRAY_PARTITION variable=operand type=complete
   bool fresh[L::streams];  // the next step of the stream is the first of a sequence
 #pragma HLS ARRAY_PARTITION variable=fresh type=complete
   Ages<L> ages;
 #pragma HLS ARRAY_PARTITION variable=ages.turns type=complete
+  ages.forget();
 STREAM:
   for (int k = 0; k < L::streams; ++k) {
 #pragma HLS UNROLL
     fresh[k] = true;
-    ages.turns[state_hand + k] = L::patience;
   }
   Position<L> at;
   typename L::x_beat_t beat;
@@ -126,15 +151,12 @@ ISSUE:
       stream = beat.stream();
     }
     const bool first = fresh[stream];
-    const bool waits = phase.waits_for >= 0 && at.block_starts() && at.index == 0 &&
-                       !(phase.waits_for == state_hand && first) &&
-                       ages.turns[ages.place(phase.waits_for, stream)] < phase.turns;
     if (taken && !beat.carries()) {
       if constexpr (L::streams > 1) {
         out.write(closing_beat<typename L::out_beat_t>());
       }
       done = true;
-    } else if (!waits) {
+    } else if (!too_early<L>(phase, at, ages, stream, first)) {
       HWRNN_COUNT(L::name, "ISSUE");
       if (at.block_starts()) {
         L::load(memory, beat, at.phase, at.index, stream, first, operand);
@@ -149,10 +171,9 @@ ISSUE:
         }
         typename L::out_beat_t result;
         L::hand_over(phase.hand, sums, memory, stream, at.group, first, result);
-        result.label(stream);
-        result.last = at.block_ends() && (L::emit == Emit::first || last);
-        const bool wanted = L::emit == Emit::all || (L::emit == Emit::first ? first : last);
-        if (at.step_ends() && wanted) {
+        if (at.step_ends() && emits<L>(first, last)) {
+          result.label(stream);
+          result.last = at.block_ends() && (L::emit == Emit::first || last);
           out.write(result);
         }
       }
