@@ -10,6 +10,7 @@ from pathlib import Path
 
 import bench_cmodel
 import bench_csim
+import bench_rtl
 import bench_density
 import bench_start
 
@@ -25,6 +26,8 @@ def main() -> None:
     show("C-model beside torch (6 -> 128, batch 256, 40 steps, one thread)", bench_cmodel.rows())
     show("C simulation beside hls4ml (LSTM 6 -> 20, 20 steps, one thread)", bench_csim.rows())
     show("MAC array after yosys synth_xilinx -family xcup", list(bench_density.rows()))
+    show("RTL simulation, LSTM 64 -> 128, pe 4, simd 16 (processor time)", bench_rtl.rows())
+    show("RTL simulation of a published network", bench_rtl.quickdraw_rows())
 
 
 def digits_model(folder: Path) -> Path:
