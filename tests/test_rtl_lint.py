@@ -111,6 +111,7 @@ SETS: dict[str, list[Parameters]] = {
         {"Rows": 8, "Columns": 3, "Lanes": 4, "Spacing": 7, "Overlap": 1, "PackedWidth": 26}
         | {"OperandWidth": 4, "OperandSigned": 0, "WeightWidth": 4, "ProductWidth": 8},
         {"Rows": 2, "Lanes": 2, "PackedWidth": 25, "Register": 0},
+        {"Rows": 130, "Columns": 128, "Lanes": 2, "PackedWidth": 25},  # many
     ],
     "hwrnn_operand": [{"Sources": 3, "Width": 5}],
     "hwrnn_pending": [{"Most": 5}, {"Most": 1, "Streams": 3}],

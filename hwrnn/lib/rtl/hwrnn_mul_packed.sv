@@ -55,8 +55,10 @@ module hwrnn_mul_packed #(
     assign operand[k] = signed'(OperandBits'(operand_i[k*OperandWidth+:OperandWidth]));
   end
 
-  for (genvar k = 0; k < Rows * Columns; k++) begin : g_weight
-    assign weight[k] = WeightBits'(weights_i[k*WeightWidth+:WeightWidth]);
+  always_comb begin
+    for (int unsigned k = 0; k < Rows * Columns; k++) begin
+      weight[k] = WeightBits'(weights_i[k*WeightWidth+:WeightWidth]);
+    end
   end
 
   function automatic logic [WeightBits-1:0] weight_of(int unsigned multiplier, int unsigned lane);
