@@ -10,8 +10,9 @@ from pathlib import Path
 
 import bench_cmodel
 import bench_csim
-import bench_rtl
 import bench_density
+import bench_engine
+import bench_rtl
 import bench_start
 
 import hwrnn
@@ -25,6 +26,7 @@ def main() -> None:
         show("Start-up", bench_start.rows(digits_model(Path(folder))))
     show("C-model beside torch (6 -> 128, batch 256, 40 steps, one thread)", bench_cmodel.rows())
     show("C simulation beside hls4ml (LSTM 6 -> 20, 20 steps, one thread)", bench_csim.rows())
+    show("The engine and its bars", list(bench_engine.rows()))
     show("MAC array after yosys synth_xilinx -family xcup", list(bench_density.rows()))
     show("RTL simulation, LSTM 64 -> 128, pe 4, simd 16 (processor time)", bench_rtl.rows())
     show("RTL simulation of a published network", bench_rtl.quickdraw_rows())
