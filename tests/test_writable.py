@@ -12,9 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rtl.graphs import Build
+from test_rtl_lint import slang, verilator
 
 import hwrnn
 from hwrnn.backends.image import read_writes, sources
+from hwrnn.backends.rtl import top_name
 from hwrnn.cmodel.plain import run_plain
 from hwrnn.design.design import Design
 from hwrnn.design.writable import constant_memories
@@ -143,6 +145,12 @@ def both_ways(seed: int) -> Graph:
 
 
 @pytest.mark.needs_sim
+def test_streams_see_the_model_that_was_loaded() -> None:
+    first = coupled(3)
+    check_swaps(build(first, streams=2), [first, coupled(4), first])
+
+
+@pytest.mark.needs_sim
 def test_directions_that_share_an_engine_are_written() -> None:
     first = both_ways(1)
     design = build(first, directions="shared", max_steps=5)
@@ -161,6 +169,18 @@ def test_cycles_are_those_of_the_estimate() -> None:
     assert found.cycles == hwrnn.estimate(design, 6).cycles(4)
     with pytest.raises(DesignError, match="is for layout"):
         hwrnn.simulate(build(coupled(1)), x // 4, image=image)
+
+
+@pytest.mark.needs_sim
+@pytest.mark.parametrize("make", [trained, coupled])
+def test_linters_are_silent(
+    make: Callable[[int], Graph], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    design = build(make(1), pipeline="latency")
+    folder = hwrnn.emit(design, backend="rtl").write(tmp_path / "out") / "rtl"
+    top = top_name(design)
+    assert verilator(folder, ["--top-module", top, "-f", "files.f"]) == ""
+    assert slang(folder, f"--top {top} -f files.f", capfd) == ""
 
 
 @pytest.mark.parametrize("make", [trained, coupled])
