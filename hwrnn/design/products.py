@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from hwrnn.board import Board
-from hwrnn.design.design import Engine, Kernel
+from hwrnn.design.area import datapath_area
+from hwrnn.design.design import Engine, Kernel, Map
 from hwrnn.design.multipliers import Kind, Multiplier, choose
 
 
@@ -15,10 +16,13 @@ def make_products(kernels: Sequence[Kernel], board: Board, option: str) -> tuple
     """The kernels with a multiplier for every engine.
 
     `option`: "auto", "dsp", "packed" or "lut", see `hwrnn.design.multipliers`. With "auto" an
-    engine whose products no longer fit the board's hard multipliers makes them of LUTs.
+    engine whose products no longer fit the board's hard multipliers, beside those of all
+    datapaths, makes them of LUTs.
     """
     chosen: dict[str, Multiplier] = {}
-    left = board.dsps
+    left = board.dsps - sum(
+        datapath_area(k.datapath, board).dsps for k in kernels if isinstance(k, Engine | Map)
+    )
     engines = [k for k in kernels if isinstance(k, Engine)]
     for engine in sorted(engines, key=lambda e: (-e.rows * e.simd, e.name)):
         made = choose(board, engine.weight_type, engine.operand_type, option)
