@@ -196,7 +196,7 @@ class Exact:
         graph = self.model.graph
         self.raw = {entry.name: numpy_helper.to_array(entry) for entry in graph.initializer}
         self.x_name = next(port.name for port in graph.input if port.name not in self.raw)
-        cells = [node for node in graph.node if node.op_type == "QuantLSTMCell"]
+        cells = [node for node in graph.node if node.op_type in CELLS]
         self.batch_first = bool(_attributes(cells[0])["batch_first"])
         self.sequence = -1
         self.closest = Fraction(1)
@@ -248,8 +248,8 @@ class Exact:
             values[node.output[0]] = self.quantise(source, quantiser)
             return
         inputs = [self._get(name, values) if name else None for name in node.input]
-        if node.op_type == "QuantLSTMCell":
-            results: Sequence[Any] = _cell(self, node, inputs, given)
+        if node.op_type in CELLS:
+            results: Sequence[Any] = CELLS[node.op_type](self, node, inputs, given)
         else:
             results = [OPS[node.op_type](inputs, given)]
         values.update(zip(node.output, results, strict=False))
@@ -325,12 +325,13 @@ def _attributes(node: onnx.NodeProto) -> dict[str, Any]:
     }
 
 
-def _cell_quantisers(
-    exact: Exact, node: onnx.NodeProto, given: dict[str, Any]
+def cell_quantisers(
+    exact: Exact, node: onnx.NodeProto, given: dict[str, Any], names: Sequence[str], first: int
 ) -> dict[str, Quantiser]:
+    """The quantisers of a cell, whose parameters begin at input `first`."""
     quantisers = {}
-    for index, name in enumerate(QUANTISERS):
-        start = 15 + 3 * index
+    for index, name in enumerate(names):
+        start = first + 3 * index
         parameters = [exact.raw[source] for source in node.input[start : start + 3]]
         narrow = "output_sigmoid_narrow_range" if name == "output_sigmoid" else f"{name}_narrow"
         kind = {
@@ -346,7 +347,7 @@ def _cell(
     exact: Exact, node: onnx.NodeProto, inputs: list[Any], given: dict[str, Any]
 ) -> list[Any]:
     """QuantLSTMCell on one sequence: the whole sequence, the last h, the last c."""
-    q = _cell_quantisers(exact, node, given)
+    q = cell_quantisers(exact, node, given, QUANTISERS, 15)
     x = inputs[0].map(lambda a: a[0] if given["batch_first"] else a[:, 0])
     h, c = (state.map(lambda a: a[:1]) for state in inputs[1:3])
     w_x = [w.map(np.transpose) for w in inputs[3:7]]
@@ -375,8 +376,18 @@ def _cell(
         tanh = exact.quantise(Curve("tanh", c), q["hidden_state_tanh"])
         h = exact.quantise(o * tanh, q["output"])
         outputs[step] = h
-    sequence = _concatenated([outputs[step] for step in order], 0)
-    return [sequence.map(lambda a: a[None] if given["batch_first"] else a[:, None]), h, c]
+    return [sequence_of(outputs, given), h, c]
+
+
+def sequence_of(outputs: dict[int, Dyadic], given: dict[str, Any]) -> Dyadic:
+    """The outputs by step as a sequence with a batch of one."""
+    sequence = _concatenated([outputs[step] for step in range(len(outputs))], 0)
+    return sequence.map(lambda a: a[None] if given["batch_first"] else a[:, None])
+
+
+Cell = Callable[[Exact, onnx.NodeProto, list[Any], dict[str, Any]], list[Any]]
+CELLS: dict[str, Cell] = {"QuantLSTMCell": _cell}
+"""What each kind of cell node makes: the sequence and the last states."""
 
 
 def _concatenated(parts: Sequence[Dyadic], axis: int) -> Dyadic:

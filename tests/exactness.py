@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import exact_cell
+import exact_other_cells
 import networks
 import numpy as np
 import onnx
@@ -129,7 +130,7 @@ def meaning(spec: networks.NetworkSpec, folder: Path) -> Facts:
     fast = compile_graph(subject.graph).run({port: batch.q})[subject.output.out.name]
     parts = list(fast.swapaxes(0, 1)) if fast.ndim == 3 else [row[None] for row in fast]
     subject.same("fast C-model", q, arrange(subject.output, parts))
-    exact = exact_cell.Exact(subject.path).run(x)
+    exact = exact_other_cells.Exact(subject.path).run(x)
     subject.same("exact-rational model", exact.outputs, real_values(subject.output, q))
     return (
         {"values": int(q.size), "closest": min(exact.closest)}

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
 from hypothesis import strategies as st
+from network_layers import LAYERS, Quantisers
 from onnx import numpy_helper
 
 if TYPE_CHECKING:
@@ -67,6 +68,9 @@ class NetworkSpec:
     steps: int  # of calibration and example; of every input if select is "flatten"
     quant_select_bits: int  # 0: no QuantIdentity between LSTM and first dense layer
     dense: tuple[Dense, ...]
+    cell: str = "lstm"  # or "rnn", "gru"; those have no cifg, and cell_bits are hidden_state's
+    nonlinearity: str = "tanh"  # of an rnn
+    reset_after: bool = True  # of a gru
 
     def __repr__(self) -> str:
         return _short(self)
@@ -198,29 +202,6 @@ def build(spec: NetworkSpec) -> nn.Module:
         return net.eval()
 
 
-class _Quantisers:
-    """The Brevitas quantisers of one spec: float or power-of-two scales."""
-
-    def __init__(self, pot: bool) -> None:
-        from brevitas import quant
-        from brevitas.quant import fixed_point
-
-        if pot:
-            self.act: Any = fixed_point.Int8ActPerTensorFixedPoint
-            self.unsigned: Any = fixed_point.Uint8ActPerTensorFixedPoint
-            self.weight: Any = fixed_point.Int8WeightPerTensorFixedPoint
-            self.channel_weight: Any = fixed_point.Int8WeightPerChannelFixedPoint
-        else:
-            self.act = quant.Int8ActPerTensorFloat
-            self.unsigned = quant.Uint8ActPerTensorFloat
-            self.weight = quant.Int8WeightPerTensorFloat
-            self.channel_weight = quant.Int8WeightPerChannelFloat
-        self.biases: dict[str, Any] = {"int32": quant.Int32Bias, "float": None, "none": None}
-
-    def weights(self, per_channel: bool) -> Any:  # noqa: ANN401 - Brevitas has no types
-        return self.channel_weight if per_channel else self.weight
-
-
 def _network(spec: NetworkSpec) -> nn.Module:
     import brevitas.nn as qnn
     from torch import nn
@@ -228,18 +209,18 @@ def _network(spec: NetworkSpec) -> nn.Module:
     class Network(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            quantisers = _Quantisers(spec.pot)
+            quantisers = Quantisers(spec.pot)
             self.quant_in = qnn.QuantIdentity(
                 quantisers.act, bit_width=spec.input_bits, return_quant_tensor=True
             )
-            self.lstm = _lstm(spec, quantisers)
+            self.lstm = LAYERS[spec.cell](spec, quantisers)
             width = spec.hidden * (2 if spec.bidirectional else 1)
             if spec.select == "flatten":
                 width *= spec.steps
             self.head = nn.Sequential(*_head(spec, quantisers, width))
 
         def forward(self, x: Tensor) -> Tensor:
-            y, _ = self.lstm(self.quant_in(x))
+            y = self.lstm(self.quant_in(x))[0]
             if spec.select == "last":
                 y = y[:, -1] if spec.batch_first else y[-1]
             elif spec.select == "flatten":
@@ -250,61 +231,7 @@ def _network(spec: NetworkSpec) -> nn.Module:
     return Network()
 
 
-def _lstm(spec: NetworkSpec, quantisers: _Quantisers) -> nn.Module:
-    import brevitas.nn as qnn
-
-    lstm: nn.Module = qnn.QuantLSTM(
-        spec.inputs,
-        spec.hidden,
-        num_layers=spec.layers,
-        bias=spec.bias != "none",
-        batch_first=spec.batch_first,
-        bidirectional=spec.bidirectional,
-        weight_quant=quantisers.weights(spec.per_channel),
-        bias_quant=quantisers.biases[spec.bias],
-        io_quant=quantisers.act,
-        gate_acc_quant=quantisers.act,
-        sigmoid_quant=quantisers.unsigned,
-        tanh_quant=quantisers.act,
-        cell_state_quant=quantisers.act,
-        coupled_input_forget_gates=spec.cifg,
-        cat_output_cell_states=spec.shared_cell_state_quant,
-        shared_input_hidden_weights=spec.shared_input_hidden_weights,
-        shared_intra_layer_weight_quant=spec.shared_intra_layer_weight_quant,
-        shared_intra_layer_gate_acc_quant=spec.shared_intra_layer_gate_acc_quant,
-        shared_cell_state_quant=spec.shared_cell_state_quant,
-        weight_bit_width=spec.weight_bits,
-        io_bit_width=spec.io_bits,
-        gate_acc_bit_width=spec.acc_bits[0],
-        sigmoid_bit_width=spec.sigmoid_bits[0],
-        tanh_bit_width=spec.tanh_bits[0],
-        cell_state_bit_width=spec.cell_bits,
-    )
-    for directions in lstm.layers:  # type: ignore[union-attr]
-        for layer in directions:
-            _set_gate_widths(spec, quantisers, layer.cell)
-    return lstm
-
-
-def _set_gate_widths(spec: NetworkSpec, quantisers: _Quantisers, cell: Any) -> None:  # noqa: ANN401
-    """QuantLSTM has one width for all gates; the space has one per gate."""
-    import brevitas.nn as qnn
-
-    accs = dict(zip(("input", "forget", "cell", "output"), spec.acc_bits, strict=True))
-    sigmoids = dict(zip(("input", "forget", "output"), spec.sigmoid_bits, strict=True))
-    skipped = {"input", "forget"} if spec.cifg else {"input"}
-    if not spec.shared_intra_layer_gate_acc_quant:
-        for gate in accs.keys() - skipped:
-            acc = qnn.QuantIdentity(quantisers.act, bit_width=accs[gate])
-            setattr(cell, f"{gate}_acc_quant", acc.act_quant)
-    for gate in sigmoids.keys() - skipped:
-        sigmoid = qnn.QuantSigmoid(quantisers.unsigned, bit_width=sigmoids[gate])
-        setattr(cell, f"{gate}_sigmoid_quant", sigmoid.act_quant)
-    tanh = qnn.QuantTanh(quantisers.act, bit_width=spec.tanh_bits[1])
-    cell.hidden_state_tanh_quant = tanh.act_quant
-
-
-def _head(spec: NetworkSpec, quantisers: _Quantisers, width: int) -> list[nn.Module]:
+def _head(spec: NetworkSpec, quantisers: Quantisers, width: int) -> list[nn.Module]:
     import brevitas.nn as qnn
 
     parts: list[nn.Module] = []
@@ -336,6 +263,10 @@ def _head(spec: NetworkSpec, quantisers: _Quantisers, width: int) -> list[nn.Mod
     return parts
 
 
+CELL_INPUTS = {"QuantLSTMCell": (3, 4, 4), "QuantRNNCell": (2, 1, 1), "QuantGRUCell": (2, 3, 4)}
+"""Where the weights of each cell begin, how many gates it has, and how many biases."""
+
+
 def pot_condition(model: onnx.ModelProto) -> bool:
     """Whether the float32 module must agree exactly with the exported file.
 
@@ -361,7 +292,7 @@ class _PotCheck:
     def _node_holds(self, node: onnx.NodeProto) -> bool:
         if node.op_type == "Quant":
             return _is_power_of_two(self.raw[node.input[1]])
-        if node.op_type == "QuantLSTMCell":
+        if node.op_type in CELL_INPUTS:
             return self._cell_holds(node)
         if node.op_type == "Gemm":
             bias = node.input[2] if len(node.input) > 2 else ""
@@ -381,23 +312,25 @@ class _PotCheck:
         return self._product_holds(node.input[0], [(weights, 0)], bias, result)
 
     def _cell_holds(self, node: onnx.NodeProto) -> bool:
-        scales = [self.raw[name] for name in node.input[15::3]]
-        bits = [float(self.raw[name]) for name in node.input[17::3]]
+        weights, gates, biases = CELL_INPUTS[node.op_type]
+        first = weights + 2 * gates + biases
+        scales = [self.raw[name] for name in node.input[first::3]]
+        bits = [float(self.raw[name]) for name in node.input[first + 2 :: 3]]
         if not all(_is_power_of_two(scale) for scale in scales) or max(bits[1:]) > TAME_TABLE_BITS:
             return False
+        if node.op_type == "QuantGRUCell" and 2.0 ** (bits[8] - 1) / scales[7] > 2**24:
+            return False  # (1 - z) * n
         x_scale, _ = self._activation(node.input[0])
         if x_scale != float(scales[0]):
             return False
         h_high = 2.0 ** (bits[0] - 1)
-        return all(
-            self._product_holds(
-                node.input[0],
-                [(node.input[3 + gate], 0.0), (node.input[7 + gate], h_high)],
-                node.input[11 + gate],
-                "",
-            )
-            for gate in range(4)
-        )
+        for k in range(biases):
+            at = weights + min(k, gates - 1)  # the second bias of a GRU's candidate comes last
+            products = [(node.input[at], 0.0), (node.input[at + gates], h_high)]
+            bias = node.input[weights + 2 * gates + k]
+            if not self._product_holds(node.input[0], products, bias, ""):
+                return False
+        return True
 
     def _product_holds(
         self, source: str, products: list[tuple[str, float]], bias: str, result: str
@@ -427,8 +360,9 @@ class _PotCheck:
     def _activation(self, name: str) -> tuple[float, float]:
         """Scale and highest magnitude of the integers of an activation."""
         node = self.makers[name]
-        if node.op_type in ("Quant", "QuantLSTMCell"):
-            start = 1 if node.op_type == "Quant" else 15
+        if node.op_type == "Quant" or node.op_type in CELL_INPUTS:
+            weights, gates, biases = CELL_INPUTS.get(node.op_type, (1, 0, 0))
+            start = weights + 2 * gates + biases
             scale, bits = (float(self.raw[node.input[start + at]]) for at in (0, 2))
             return scale, 2.0**bits
         return self._activation(node.input[0])
