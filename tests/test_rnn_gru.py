@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -133,6 +134,16 @@ def test_initial_states(kind: str, tmp_path: Path) -> None:
     net(torch.from_numpy(EXAMPLE))
     got = hwrnn.run(loaded(net.eval(), tmp_path), EXAMPLE)
     assert np.array_equal(np.asarray(got), net(torch.from_numpy(EXAMPLE)).detach().numpy())
+
+
+def test_the_example(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    script = runpy.run_path(str(Path(__file__).parent.parent / "examples" / "gru.py"))
+    script["main"](str(tmp_path))
+    said = capsys.readouterr().out.splitlines()
+    shares = [float(line.split()[-1].rstrip("%")) for line in said[:3]]
+    assert min(shares) > 90
+    assert shares[1] == shares[2]
+    assert (tmp_path / "project" / "rtl_project" / "README.md").is_file()
 
 
 def test_differences_of_float_scales_are_traced(tmp_path: Path) -> None:
