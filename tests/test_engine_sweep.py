@@ -6,9 +6,14 @@ A failure names its seed: `random_engines.check(random_engines.random_case(seed)
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from random_cells import CELLS
 from random_engines import MAX_STREAMS, Case, Drawer, check, random_case
+from rtl import bench
+from rtl.bench import draw
 
 import hwrnn
 from hwrnn.ir.types import of_bits
@@ -53,3 +58,21 @@ def test_what_nothing_depends_on_takes_no_multiplier() -> None:
     (engine,) = hwrnn.build(graph).engines
     assert len(engine.gates) == 1
     assert [p.op.out.name for p in engine.datapath.ops][-1] == h_next.name
+
+
+@pytest.mark.needs_sim
+def test_a_state_is_read_before_its_next_value_is_written() -> None:
+    """Past failures: h takes g as it was, long before a later op reads h; a body of no products."""
+    d = Drawer(3)
+    m, style = d.maker, replace(d.style(), units=5)
+    at = m.input(5, of_bits(6, signed=True))
+    xt, (h,) = m.begin(style, at, 1)
+    h_next = m.round(m.add(h, xt))
+    at = m.finish(at, xt, {h: h_next}, h_next)
+    xt, (h, g) = m.begin(style, at, 2)
+    g_next = m.round(m.add(m.gate(xt, g, h, to=style.act), h))
+    graph = m.graph(m.finish(at, xt, {h: g, g: g_next}, g_next))
+    design = hwrnn.build(graph, folding={"pe": 2, "simd": 3})
+    sequences = draw(design, (4, 1, 3))
+    x = [hwrnn.run(graph, s[None], integers=True) for s in sequences]
+    bench.check(design, sequences, [np.asarray(y)[0] for y in x])

@@ -233,11 +233,9 @@ class PathMaker:
         placed = place(
             [op for op in ops if not isinstance(op, Const)], entering, self.fold.pipeline
         )
-        reads = tuple(
-            StateRead(value=s.value, stage=first_use(s.value.name, placed))
-            for s in self.body.states
-            if s.value.name in read
-        )
+        states = [s for s in self.body.states if s.value.name in read]
+        stages = read_stages(states, placed, results)
+        reads = tuple(StateRead(value=s.value, stage=stages[s.value.name]) for s in states)
         return Datapath(
             lanes=self.fold.pe,
             units=self.units,
@@ -282,3 +280,19 @@ def place(
 def first_use(name: str, ops: Iterable[PlacedOp]) -> int:
     """The stage of the first op that reads a value."""
     return min((p.stage for p in ops if name in p.op.operands()), default=0)
+
+
+def read_stages(
+    states: Iterable[State], ops: Sequence[PlacedOp], results: set[str]
+) -> dict[str, int]:
+    """When each state is read: where it is first used, but not behind the stage at which its next
+    value is written (which may be another state as it is read).
+    """
+    made = {p.op.out.name: p.stage + p.latency for p in ops}
+    stages = {s.value.name: first_use(s.value.name, ops) for s in states}
+    nexts = {s.value.name: s.next for s in states if s.next in results}
+    for _ in nexts:  # a chain of states is at most so long
+        for name, following in nexts.items():
+            written = stages.get(following, made.get(following, 0))
+            stages[name] = min(stages[name], written)
+    return stages

@@ -190,7 +190,7 @@ def layers(graph: Graph) -> tuple[LayerShape, ...]:
         if isinstance(op, Scan):
             units = op.body.scope()[op.outs[0].body_value].size
             read = {o.x for o in op.body.ops if isinstance(o, MatVec)}
-            x = sum(v.size for v in op.body.inputs if v.name in read)
+            x = sum(v.size for v in op.body.inputs)  # its beats are multiplied, whoever reads it
             h = sum(s.value.size for s in op.body.states if s.value.name in read)
             found.append(LayerShape(name=op.out.name, units=units, columns=x + h, h=h))
         elif isinstance(op, MatVec):
