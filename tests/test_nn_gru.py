@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import copy
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 import hwrnn
+from hwrnn import errors as hwrnn_errors
 
 pytestmark = pytest.mark.needs_train
 if TYPE_CHECKING:
@@ -109,6 +111,47 @@ def test_with_16_bits_it_is_within_a_thousandth(shape: tuple[int, bool, bool, bo
     plain, mine = pair(WIDE, shape)
     x = data(16, 20, INPUTS)
     assert (plain(x)[0] - mine(x)[0]).abs().max() < 1e-3
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("reach", [0.2, 5.0])
+def test_a_few_sequences_are_enough_to_find_the_scales(
+    shape: tuple[int, bool, bool, bool], reach: float
+) -> None:
+    """Brevitas' own way, an average over steps, would be off by a tenth and more."""
+    bits = dict.fromkeys(("weight", "io", "gate_acc", "sigmoid", "tanh"), 16)
+    options: dict[str, Any] = {f"{name}_bit_width": width for name, width in bits.items()}
+    if reach < 1:
+        options["bias_quant"] = None  # 32 bits of 16-bit steps by 16-bit steps do not reach 0.4
+    plain, mine = pair(options, shape)
+    x = data(16, 20, INPUTS) * reach / 3
+    with torch.no_grad():
+        for _ in range(2):
+            mine.train()(x)
+        error = (plain(x)[0] - mine.eval()(x)[0]).abs().max()
+    assert error < 1e-3
+
+
+def scalings(layer: Any) -> list[Any]:  # noqa: ANN401
+    """What finds the scale of each quantiser of a cell."""
+    proxies = layer.cell.proxies
+    return [p.fused_activation_quant_proxy.tensor_quant.scaling_impl for p in proxies]
+
+
+def test_scales_are_collected_once_a_sequence_and_then_learnt() -> None:
+    prefixes = ("io", "gate_acc", "sigmoid", "tanh", "hidden_state")
+    steps: dict[str, Any] = {f"{prefix}_collect_stats_steps": 2 for prefix in prefixes}
+    gru = QuantGRU(2, 3, batch_first=True, **steps).train()
+    x = torch.rand(4, 5, 2)
+    found = scalings(gru.layers[0][0])
+    assert len(found) == 9
+    for count in (1, 2):
+        gru(x)
+        assert {s.counter for s in found} == {count}
+    gru(x)[0].sum().backward()
+    assert {s.counter for s in found} == {3}
+    assert all(s.value.grad is not None for s in found)
+    assert all(p.training for p in gru.layers[0][0].cell.proxies)
 
 
 def by_hand(layer: Any, x: Tensor) -> Tensor:  # noqa: ANN401
@@ -211,6 +254,14 @@ def test_a_quant_tensor_comes_out_on_request() -> None:
     assert scale == float(h.scale)
     steps = y.value.detach().numpy() / scale
     assert np.allclose(steps, np.rint(steps), atol=1e-3)
+
+
+def test_without_torch_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "hwrnn.nn.gru", None)
+    monkeypatch.delattr(hwrnn.nn, "gru", raising=False)
+    monkeypatch.delitem(vars(hwrnn.nn), "QuantGRU", raising=False)
+    with pytest.raises(hwrnn_errors.ToolError, match=r'hint: pip install "hwrnn\[train\]"'):
+        _ = hwrnn.nn.QuantGRU
 
 
 def test_an_unknown_layer_is_named() -> None:

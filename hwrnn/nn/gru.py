@@ -25,6 +25,8 @@ from brevitas.quant_tensor import QuantTensor, _unpack_quant_tensor
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hwrnn.nn.ranges import Ranges, collecting, standing_still
+
 Quantised = tuple[Tensor, Any, Any, Any]
 """A value; the scale, zero point and bit width of its quantiser, or None without one."""
 
@@ -73,10 +75,19 @@ class QuantGRUCell(nn.Module):
         self.reverse_input = reverse_input
         self.batch_first = batch_first
         self.reset_after = reset_after
+        self.ranges: Ranges | None = None
+
+    @property
+    def proxies(self) -> list[Any]:
+        """All quantisers."""
+        return [part for name, part in self.named_children() if name.endswith("_quant")]
 
     def quantised(self, name: str, x: Tensor) -> Quantised:
         """A value behind one of the cell's quantisers."""
-        out = getattr(self, f"{name}_quant")(x)
+        proxy = getattr(self, f"{name}_quant")
+        if self.ranges is not None:
+            return self.ranges(proxy, x), None, None, None
+        out = proxy(x)
         if isinstance(out, QuantTensor):
             return out.value, out.scale, out.zero_point, out.bit_width
         return out, None, None, None
@@ -139,6 +150,8 @@ class QuantGRULayer(QuantRecurrentLayerMixin, nn.Module):  # type: ignore[misc]
     pack_quant_outputs: Callable[..., Any]
     pack_quant_state: Callable[..., Any]
     new_hidden: HiddenBias | None
+    quantize_output_only: bool
+    reverse_input: bool
 
     def __init__(
         self,
@@ -241,6 +254,29 @@ class QuantGRULayer(QuantRecurrentLayerMixin, nn.Module):  # type: ignore[misc]
             last = outputs[-1]
         packed = self.pack_quant_outputs(outputs)
         return packed, self.pack_quant_state(last, self.cell.output_quant)
+
+    def note_ranges(self, inp: Any, state: Any, ranges: Ranges) -> Tensor:  # noqa: ANN401
+        """The sequence that the layer makes without quantisers, which are told what they see."""
+        x = _unpack_quant_tensor(inp)
+        if not self.quantize_output_only:
+            ranges(self.io_quant, x)
+        size = (x.shape[1 - self.cell.batch_first], self.hidden_size)
+        h = (
+            x.new_zeros(size)
+            if state is None
+            else ranges(self.io_quant, _unpack_quant_tensor(state))
+        )
+        gates = [self.gate_params(gate) for gate in GATES]
+        b = [x.new_zeros(()) if gate.bias is None else gate.bias for gate in gates]
+        b.append(x.new_zeros(()) if self.new_hidden is None else self.new_hidden.bias)
+        w_x, w_h = ([getattr(g, f"{s}_weight").weight for g in gates] for s in ("input", "hidden"))
+        self.cell.ranges = ranges
+        try:
+            outputs = [out[0] for out in self.cell(x, h, w_x, w_h, b)]
+        finally:
+            self.cell.ranges = None
+        ordered = outputs[::-1] if self.reverse_input else outputs
+        return torch.stack(ordered, 1 if self.cell.batch_first else 0)
 
     def _load_from_state_dict(
         self,
@@ -370,11 +406,33 @@ class QuantGRU(QuantRecurrentStackBase):  # type: ignore[misc]
 
     def forward(self, inp: Any, hx: Any = None) -> tuple[Any, Any]:  # noqa: ANN401
         """The sequence, and the last states of all layers and directions."""
+        proxies = collecting(p for layer in self.layers for d in layer for p in d.cell.proxies)
+        if proxies:
+            with torch.no_grad():
+                self.note_ranges(inp, hx).tell(proxies)
+        with standing_still(proxies):
+            return self.run(inp, hx)
+
+    def note_ranges(self, inp: Any, hx: Any) -> Ranges:  # noqa: ANN401
+        """What the quantisers of all layers see, were there none of them."""
+        ranges = Ranges()
+        for index, layer in enumerate(self.layers):
+            firsts = self.first_states(hx, index)
+            made = [d.note_ranges(inp, s, ranges) for d, s in zip(layer, firsts, strict=True)]
+            inp = torch.cat(made, dim=-1)
+        return ranges
+
+    def first_states(self, hx: Any, index: int) -> list[Any]:  # noqa: ANN401
+        """The initial state of each direction of a layer; None for zero."""
+        count: int = self.num_directions
+        return [None if hx is None else hx[count * index + k] for k in range(count)]
+
+    def run(self, inp: Any, hx: Any) -> tuple[Any, Any]:  # noqa: ANN401
+        """Layer by layer."""
         states = []
         for index, layer in enumerate(self.layers):
             outputs = []
-            for k, direction in enumerate(layer):
-                first = None if hx is None else hx[self.num_directions * index + k]
+            for direction, first in zip(layer, self.first_states(hx, index), strict=True):
                 out, state = direction(inp, first)
                 outputs.append(out)
                 states.append(state)
