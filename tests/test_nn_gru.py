@@ -256,6 +256,14 @@ def test_a_quant_tensor_comes_out_on_request() -> None:
     assert np.allclose(steps, np.rint(steps), atol=1e-3)
 
 
+def test_brevitas_own_exporter_is_refused() -> None:
+    from brevitas.export import export_qonnx
+
+    gru = QuantGRU(2, 3).eval()
+    with pytest.raises(RuntimeError, match="only hwrnn.export"):
+        export_qonnx(gru, args=torch.rand(4, 5, 2), export_path=None, dynamo=False)
+
+
 def test_without_torch_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "hwrnn.nn.gru", None)
     monkeypatch.delattr(hwrnn.nn, "gru", raising=False)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import onnx
 import pytest
+from conftest import Golden
 
 import hwrnn
 from hwrnn.errors import HwrnnError
@@ -86,6 +87,34 @@ HARDWARE = [
     ("rnn", {"bidirectional": True, "nonlinearity": "relu"}, 2, 3, ("csim", "rtl")),
     ("rnn", {"bidirectional": True}, 4, 7, ("rtl",)),
 ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("rnn", {"nonlinearity": "relu"}),
+        ("gru", {}),
+        ("gru", {"reset_after": False, "bias": False}),
+    ],
+    ids=["rnn", "gru", "gru_reset_before"],
+)
+def test_the_forms_of_a_step(
+    kind: str, options: dict[str, Any], tmp_path: Path, golden: Golden
+) -> None:
+    """The body of the Scan, a node a line, without the parameters of quantisers."""
+    lowered = onnx.ModelProto.FromString(
+        loaded(calibrated(make(kind, **options)), tmp_path).lowered or b""
+    )
+    scan = next(node for node in lowered.graph.node if node.op_type == "Scan")
+    lines = []
+    for node in next(a.g for a in scan.attribute if a.name == "body").node:
+        given = node.input[:1] if node.op_type == "Quant" else node.input
+        lines.append(f"{node.output[0]} = {node.op_type}({', '.join(given)})\n")
+    short = {node.output[0]: node.name.split("/export_")[0] for node in lowered.graph.node}
+    text = "".join(lines)
+    for long, name in short.items():
+        text = text.replace(f" {long})", f" {name})")
+    golden(text.replace("rnn/layers.0.0/", "C/"))
 
 
 @pytest.mark.needs_sim

@@ -143,7 +143,7 @@ class QuantGRULayer(QuantRecurrentLayerMixin, nn.Module):  # type: ignore[misc]
     io_quant: Any
     hidden_size: int
     export_mode: bool
-    export_handler: Callable[..., Any]
+    export_handler: Callable[..., Any] | None
     gate_params_fwd: Callable[..., Any]
     maybe_quantize_input: Callable[..., Any]
     maybe_quantize_state: Callable[..., Any]
@@ -248,6 +248,8 @@ class QuantGRULayer(QuantRecurrentLayerMixin, nn.Module):  # type: ignore[misc]
         b = [zero if bias is None else _unpack_quant_tensor(bias) for bias in biases]
         h = _unpack_quant_tensor(self.maybe_quantize_state(value, state, self.cell.output_quant))
         if self.export_mode:
+            if self.export_handler is None:
+                raise RuntimeError("QuantGRU: only hwrnn.export(module, example, path) exports it")
             outputs, last = self.export_handler(value, h, *w_x, *w_h, *b)
         else:
             outputs = self.cell(value, h, w_x, w_h, b)
