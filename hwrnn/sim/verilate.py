@@ -252,7 +252,7 @@ def translation_units(cpp: Path, variant: Variant) -> list[Unit]:
     fast = [p for p in sources if p not in slow]
     main = HARNESS if variant.driver is Driver.HARNESS else cocotb_main()
     groups = [("slow", slow, "-O0"), ("main", [main], "-O1")]
-    level = "-O2 -march=native" if variant.fast else "-O1"
+    level = "-O3 -march=native" if variant.fast else "-O1"
     groups += [(f"fast{k}", part, level) for k, part in enumerate(gathered(fast, 1_000_000))]
     units = []
     for name, part, optimise in groups:

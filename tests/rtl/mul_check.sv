@@ -25,8 +25,8 @@ module mul_check #(
 
   logic [OperandWidth-1:0] operand;
   logic [Rows*WeightWidth-1:0] weights;
-  logic [Rows*ProductWidth-1:0] product;
-  logic [Rows-1:0] carry;
+  logic signed [ProductWidth-1:0] product [1][Rows];
+  logic carry [1][Rows];
   int x, w, y;
 
   assign {operand, weights} = (OperandWidth + Rows * WeightWidth)'(count_i);
@@ -60,7 +60,7 @@ module mul_check #(
     for (int k = 0; k < Rows; k++) begin
       w = WeightSigned ? int'(signed'(weights[k*WeightWidth+:WeightWidth]))
                        : int'(weights[k*WeightWidth+:WeightWidth]);
-      y = int'(signed'(product[k*ProductWidth+:ProductWidth])) + int'(carry[k]);
+      y = int'(product[0][k]) + int'(carry[0][k]);
       legal_o = legal_o && w >= WeightLo && w <= WeightHi;
       wrong_o = wrong_o || y != w * x;
     end

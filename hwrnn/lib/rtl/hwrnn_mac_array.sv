@@ -63,8 +63,8 @@ module hwrnn_mac_array #(
     return (ProductWidth + 2 * stage < AccWidth) ? ProductWidth + 2 * stage : AccWidth;
   endfunction
 
-  logic [Sums*Simd*ProductWidth-1:0] product;
-  logic [Sums*Simd-1:0] product_carry;
+  logic signed [ProductWidth-1:0] product [Simd][Sums];
+  logic product_carry [Simd][Sums];
 
   hwrnn_mul_array #(
     .Rows         (Sums),
@@ -88,52 +88,84 @@ module hwrnn_mac_array #(
     .carry_o  (product_carry)
   );
 
-  // Flat loops over all sums at once: a simulator keeps them as loops, however large the array.
+  // The inner loops run over all sums, and call nothing: a simulator's compiler makes vectors of
+  // them.
   for (genvar s = 0; s <= TreeStages; s++) begin : g_tree
     localparam int unsigned Terms = terms_at(s);
     localparam int unsigned Places = places_at(s);
     localparam int unsigned Width = width_at(s);
     localparam bit IsLast = s == TreeStages && Blocks == 1;
 
-    logic signed [Width-1:0] sum [Sums*Places];
-    logic carry [Sums*Places];
+    logic signed [Width-1:0] sum [Places][Sums];
+    logic carry [Places][Sums];
 
-    if (s == 0) begin : g_products
+    if (s == 0 && Places == Terms && Width == ProductWidth) begin : g_products
+      assign sum = product;
+      assign carry = product_carry;
+    end else if (s == 0) begin : g_resized_products
       always_comb begin
-        for (int unsigned k = 0; k < Sums * Places; k++) begin
-          sum[k] = (k % Places < Terms)
-              ? Width'(signed'(product[(k/Places*Terms+k%Places%Terms)*ProductWidth+:ProductWidth]))
-              : '0;
-          carry[k] = k % Places < Terms && product_carry[k/Places*Terms+k%Places%Terms];
+        for (int unsigned t = 0; t < Places; t++) begin
+          // verilator unroll_disable
+          for (int unsigned u = 0; u < Sums; u++) begin
+            sum[t][u] = (t < Terms) ? Width'(product[t%Terms][u]) : '0;
+            carry[t][u] = t < Terms && product_carry[t%Terms][u];
+          end
         end
       end
     end else begin : g_adders
-      logic signed [Width-1:0] sum_d [Sums*Places];
-      logic carry_d [Sums*Places];
+      logic signed [Width-1:0] low [Terms][Sums], high [Terms][Sums];
+      logic signed [Width-1:0] sum_d [Places][Sums];
+      logic carry_d [Places][Sums];
 
       // Two numbers and a carry, in one adder.
-      function automatic logic signed [Width-1:0] add(
-          logic signed [Width-1:0] a, logic signed [Width-1:0] b, logic c);
-        return Carries ? Width'(({a, 1'b1} + {b, c}) >> 1) : a + b;
-      endfunction
-
-      // Four numbers and the carries of three; with that of the fourth if it can go nowhere else.
-      function automatic logic signed [Width-1:0] add_four(int unsigned first);
-        logic signed [Width-1:0] four;
-        four = add(
-            add(Width'(g_tree[s-1].sum[first]), Width'(g_tree[s-1].sum[first+1]),
-                g_tree[s-1].carry[first]),
-            add(Width'(g_tree[s-1].sum[first+2]), Width'(g_tree[s-1].sum[first+3]),
-                g_tree[s-1].carry[first+1]),
-            g_tree[s-1].carry[first+2]);
-        return IsLast ? add(four, '0, g_tree[s-1].carry[first+3]) : four;
-      endfunction
+      always_comb begin
+        for (int unsigned t = 0; t < Terms; t++) begin
+          // verilator unroll_disable
+          for (int unsigned u = 0; u < Sums; u++) begin
+            low[t][u] = Carries
+                ? Width'(({Width'(g_tree[s-1].sum[4*t][u]), 1'b1}
+                    + {Width'(g_tree[s-1].sum[4*t+1][u]), g_tree[s-1].carry[4*t][u]}) >> 1)
+                : Width'(g_tree[s-1].sum[4*t][u]) + Width'(g_tree[s-1].sum[4*t+1][u]);
+          end
+        end
+      end
 
       always_comb begin
-        for (int unsigned k = 0; k < Sums * Places; k++) begin
-          sum_d[k] = (k % Places < Terms) ? add_four((k/Places*Terms+k%Places%Terms) * 4) : '0;
-          carry_d[k] = !IsLast && k % Places < Terms
-              && g_tree[s-1].carry[(k/Places*Terms+k%Places%Terms)*4+3];
+        for (int unsigned t = 0; t < Terms; t++) begin
+          // verilator unroll_disable
+          for (int unsigned u = 0; u < Sums; u++) begin
+            high[t][u] = Carries
+                ? Width'(({Width'(g_tree[s-1].sum[4*t+2][u]), 1'b1}
+                    + {Width'(g_tree[s-1].sum[4*t+3][u]), g_tree[s-1].carry[4*t+1][u]}) >> 1)
+                : Width'(g_tree[s-1].sum[4*t+2][u]) + Width'(g_tree[s-1].sum[4*t+3][u]);
+          end
+        end
+      end
+
+      // Four numbers and the carries of three; with that of the fourth if it can go nowhere else.
+      always_comb begin
+        for (int unsigned t = 0; t < Places; t++) begin
+          // verilator unroll_disable
+          for (int unsigned u = 0; u < Sums; u++) begin
+            if (t >= Terms) begin
+              sum_d[t][u] = '0;
+            end else if (Carries) begin
+              sum_d[t][u] = Width'(({low[t%Terms][u], 1'b1}
+                  + {high[t%Terms][u], g_tree[s-1].carry[t%Terms*4+2][u]}) >> 1)
+                  + Width'(IsLast && g_tree[s-1].carry[t%Terms*4+3][u]);
+            end else begin
+              sum_d[t][u] = low[t%Terms][u] + high[t%Terms][u];
+            end
+          end
+        end
+      end
+
+      always_comb begin
+        for (int unsigned t = 0; t < Places; t++) begin
+          // verilator unroll_disable
+          for (int unsigned u = 0; u < Sums; u++) begin
+            carry_d[t][u] = !IsLast && t < Terms && g_tree[s-1].carry[t%Terms*4+3][u];
+          end
         end
       end
 
@@ -156,8 +188,8 @@ module hwrnn_mac_array #(
     logic carry;
 
     assign old = acc_old[u*AccWidth+:AccWidth];
-    assign sum = AccWidth'(g_tree[TreeStages].sum[u]);
-    assign carry = g_tree[TreeStages].carry[u];
+    assign sum = AccWidth'(g_tree[TreeStages].sum[0][u]);
+    assign carry = g_tree[TreeStages].carry[0][u];
     assign acc_d[u*AccWidth+:AccWidth]
         = Carries ? AccWidth'(({old, 1'b1} + {sum, carry}) >> 1) : old + sum;
   end

@@ -3,7 +3,8 @@
 // Hard multipliers take Lanes rows each (see hwrnn_mul_packed), or with Lut none at all. Rows that
 // do not fill one share one nevertheless in some of the columns, and do without in the others, so
 // that there are no more multipliers than a Lanes-th of the products, rounded up. A single product
-// of few bits is not worth one (AloneBits; synthesis tools think so, too).
+// of few bits is not worth one (AloneBits; synthesis tools think so, too). The weights come row by
+// row; products and carries leave as arrays [column][row], which a simulator keeps as arrays.
 // Latency: 1 with Register, else 0. A set a cycle.
 `default_nettype none
 
@@ -26,8 +27,8 @@ module hwrnn_mul_array #(
 
   input  wire logic [Columns*OperandWidth-1:0]     operand_i,
   input  wire logic [Rows*Columns*WeightWidth-1:0] weights_i,
-  output logic [Rows*Columns*ProductWidth-1:0]     product_o,
-  output logic [Rows*Columns-1:0]                  carry_o
+  output logic signed [ProductWidth-1:0]           product_o [Columns][Rows],
+  output logic                                     carry_o   [Columns][Rows]
 );
 
   localparam int unsigned FullRows = Lut ? 0 : Rows / Lanes * Lanes;
@@ -41,6 +42,9 @@ module hwrnn_mul_array #(
   localparam int unsigned SoftColumns = (RestRows > 0) ? Columns - HardColumns : 0;
 
   if (FullRows > 0) begin : g_full
+    logic signed [ProductWidth-1:0] product [Columns][FullRows];
+    logic carry [Columns][FullRows];
+
     hwrnn_mul_packed #(
       .Rows         (FullRows),
       .Columns      (Columns),
@@ -58,15 +62,25 @@ module hwrnn_mul_array #(
       .clk_i,
       .operand_i,
       .weights_i(weights_i[FullRows*Columns*WeightWidth-1:0]),
-      .product_o(product_o[FullRows*Columns*ProductWidth-1:0]),
-      .carry_o  (carry_o[FullRows*Columns-1:0])
+      .product_o(product),
+      .carry_o  (carry)
     );
+
+    if (RestRows == 0) begin : g_all
+      assign product_o = product;
+      assign carry_o = carry;
+    end else begin : g_some
+      for (genvar c = 0; c < Columns; c++) begin : g_column
+        assign product_o[c][0:FullRows-1] = product[c];
+        assign carry_o[c][0:FullRows-1] = carry[c];
+      end
+    end
   end
 
   if (HardColumns > 0) begin : g_hard
     logic [RestRows*HardColumns*WeightWidth-1:0] weights;
-    logic [RestRows*HardColumns*ProductWidth-1:0] product;
-    logic [RestRows*HardColumns-1:0] carry;
+    logic signed [ProductWidth-1:0] product [HardColumns][RestRows];
+    logic carry [HardColumns][RestRows];
 
     hwrnn_mul_packed #(
       .Rows         (RestRows),
@@ -94,15 +108,17 @@ module hwrnn_mul_array #(
 
       assign weights[r*HardColumns*WeightWidth+:HardColumns*WeightWidth]
           = weights_i[First*WeightWidth+:HardColumns*WeightWidth];
-      assign product_o[First*ProductWidth+:HardColumns*ProductWidth]
-          = product[r*HardColumns*ProductWidth+:HardColumns*ProductWidth];
-      assign carry_o[First+:HardColumns] = carry[r*HardColumns+:HardColumns];
+    end
+
+    for (genvar c = 0; c < HardColumns; c++) begin : g_column
+      assign product_o[c][FullRows:Rows-1] = product[c];
+      assign carry_o[c][FullRows:Rows-1] = carry[c];
     end
   end
 
   if (SoftColumns > 0) begin : g_soft
     logic [RestRows*SoftColumns*WeightWidth-1:0] weights;
-    logic [RestRows*SoftColumns*ProductWidth-1:0] product;
+    logic signed [ProductWidth-1:0] product [SoftColumns][RestRows];
 
     hwrnn_mul_lut #(
       .Rows         (RestRows),
@@ -125,9 +141,11 @@ module hwrnn_mul_array #(
 
       assign weights[r*SoftColumns*WeightWidth+:SoftColumns*WeightWidth]
           = weights_i[First*WeightWidth+:SoftColumns*WeightWidth];
-      assign product_o[First*ProductWidth+:SoftColumns*ProductWidth]
-          = product[r*SoftColumns*ProductWidth+:SoftColumns*ProductWidth];
-      assign carry_o[First+:SoftColumns] = '0;
+    end
+
+    for (genvar c = 0; c < SoftColumns; c++) begin : g_column
+      assign product_o[HardColumns+c][FullRows:Rows-1] = product[c];
+      assign carry_o[HardColumns+c][FullRows:Rows-1] = '{default: 1'b0};
     end
   end
 

@@ -18,16 +18,16 @@ module hwrnn_mul_lut #(
 
   input  wire logic [Columns*OperandWidth-1:0]     operand_i,
   input  wire logic [Rows*Columns*WeightWidth-1:0] weights_i,
-  output logic [Rows*Columns*ProductWidth-1:0]     product_o
+  output logic signed [ProductWidth-1:0]           product_o [Columns][Rows]
 );
 
   localparam bit ByWeight = WeightWidth <= OperandWidth;
   localparam int unsigned NarrowWidth = ByWeight ? WeightWidth : OperandWidth;
   localparam bit NarrowSigned = ByWeight ? WeightSigned : OperandSigned;
 
-  logic [Rows*Columns*ProductWidth-1:0] product_d;
-  logic [ProductWidth-1:0] wide [Rows*Columns];
-  logic [NarrowWidth-1:0] narrow [Rows*Columns];
+  logic signed [ProductWidth-1:0] product_d [Columns][Rows];
+  logic [ProductWidth-1:0] wide [Columns][Rows];
+  logic [NarrowWidth-1:0] narrow [Columns][Rows];
 
   function automatic logic [ProductWidth-1:0] wide_operand(logic [OperandWidth-1:0] x);
     return ProductWidth'(signed'({OperandSigned && x[OperandWidth-1], x}));
@@ -38,11 +38,14 @@ module hwrnn_mul_lut #(
   endfunction
 
   always_comb begin
-    for (int unsigned k = 0; k < Rows * Columns; k++) begin
-      wide[k] = ByWeight ? wide_operand(operand_i[k%Columns*OperandWidth+:OperandWidth])
-                         : wide_weight(weights_i[k*WeightWidth+:WeightWidth]);
-      narrow[k] = ByWeight ? NarrowWidth'(weights_i[k*WeightWidth+:WeightWidth])
-                           : NarrowWidth'(operand_i[k%Columns*OperandWidth+:OperandWidth]);
+    for (int unsigned c = 0; c < Columns; c++) begin
+      for (int unsigned r = 0; r < Rows; r++) begin
+        wide[c][r] = ByWeight ? wide_operand(operand_i[c*OperandWidth+:OperandWidth])
+            : wide_weight(weights_i[(r*Columns+c)*WeightWidth+:WeightWidth]);
+        narrow[c][r] = ByWeight
+            ? NarrowWidth'(weights_i[(r*Columns+c)*WeightWidth+:WeightWidth])
+            : NarrowWidth'(operand_i[c*OperandWidth+:OperandWidth]);
+      end
     end
   end
 
@@ -50,34 +53,38 @@ module hwrnn_mul_lut #(
   for (genvar b = 0; b < NarrowWidth; b++) begin : g_bit
     localparam bit Negative = NarrowSigned && b == NarrowWidth - 1;
 
-    logic [ProductWidth-1:0] sum [Rows*Columns], below [Rows*Columns];
+    logic signed [ProductWidth-1:0] sum [Columns][Rows];
+    logic signed [ProductWidth-1:0] below [Columns][Rows];
 
     if (b == 0) begin : g_first
-      assign below = '{default: '0};
+      always_comb begin
+        for (int unsigned c = 0; c < Columns; c++) begin
+          for (int unsigned r = 0; r < Rows; r++) begin
+            below[c][r] = '0;
+          end
+        end
+      end
     end else begin : g_next
       assign below = g_bit[b-1].sum;
     end
 
     always_comb begin
-      for (int unsigned k = 0; k < Rows * Columns; k++) begin
-        if (!narrow[k][b]) sum[k] = below[k];
-        else sum[k] = Negative ? below[k] - (wide[k] << b) : below[k] + (wide[k] << b);
+      for (int unsigned c = 0; c < Columns; c++) begin
+        for (int unsigned r = 0; r < Rows; r++) begin
+          if (!narrow[c][r][b]) sum[c][r] = below[c][r];
+          else if (Negative) sum[c][r] = below[c][r] - signed'(wide[c][r] << b);
+          else sum[c][r] = below[c][r] + signed'(wide[c][r] << b);
+        end
       end
     end
   end
 
-  for (genvar k = 0; k < Rows * Columns; k++) begin : g_product
-    assign product_d[k*ProductWidth+:ProductWidth] = g_bit[NarrowWidth-1].sum[k];
-  end
+  assign product_d = g_bit[NarrowWidth-1].sum;
 
   if (Register) begin : g_register
-    logic [Rows*Columns*ProductWidth-1:0] product_q;
-
     always_ff @(posedge clk_i) begin
-      product_q <= product_d;
+      product_o <= product_d;
     end
-
-    assign product_o = product_q;
   end else begin : g_wire
     logic unused;
     assign unused = clk_i;

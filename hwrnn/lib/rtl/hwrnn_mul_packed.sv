@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Products of Rows weights with each of Columns operands, in hard multipliers of Lanes rows each.
+// Products of Rows weights with each of Columns operands, in hard multipliers of Lanes rows each:
+// multiplier m of a column takes the rows m, Heads + m, 2 * Heads + m and so on.
 // The weights of the Lanes rows are one factor, Spacing bits apart: the products stand in the
 // result Spacing bits apart, too, each less the borrow of the one below it, which goes out as its
 // carry: weight * operand = product_o + carry_o. With Overlap the top bit of a product lies on the
@@ -25,16 +26,24 @@ module hwrnn_mul_packed #(
 
   input  wire logic [Columns*OperandWidth-1:0]     operand_i,
   input  wire logic [Rows*Columns*WeightWidth-1:0] weights_i,
-  output logic [Rows*Columns*ProductWidth-1:0]     product_o,
-  output logic [Rows*Columns-1:0]                  carry_o
+  output logic signed [ProductWidth-1:0]           product_o [Columns][Rows],
+  output logic                                     carry_o   [Columns][Rows]
 );
 
-  localparam int unsigned Multipliers = Rows / Lanes * Columns;
+  localparam int unsigned Heads = Rows / Lanes;
   localparam int unsigned OperandBits = OperandSigned ? OperandWidth : OperandWidth + 1;
   localparam int unsigned WeightBits = WeightSigned ? WeightWidth : WeightWidth + 1;
   localparam int unsigned ResultWidth = PackedWidth + OperandBits;
-  localparam int unsigned FieldWidth = Overlap ? Spacing + 1 : Spacing;
-  localparam bit [ProductWidth-1:0] BelowSign = ~(ProductWidth'('1) << (FieldWidth - 1));
+
+  // The sign bits of all lanes.
+  function automatic logic [PackedWidth-1:0] sign_bits();
+    logic [PackedWidth-1:0] bits;
+    bits = '0;
+    for (int unsigned k = 0; k < Lanes; k++) bits[k*Spacing+WeightBits-1] = 1'b1;
+    return bits;
+  endfunction
+
+  localparam bit [PackedWidth-1:0] Signs = sign_bits();
 
   if (Rows % Lanes != 0) begin : g_check_rows
     $error("hwrnn_mul_packed: Rows is %0d, it must be a multiple of Lanes, %0d", Rows, Lanes);
@@ -49,52 +58,58 @@ module hwrnn_mul_packed #(
   end
 
   logic signed [OperandBits-1:0] operand [Columns];
-  logic [WeightBits-1:0] weight [Rows*Columns];
+  logic [WeightBits-1:0] weight [Columns][Rows];
+  logic [PackedWidth-1:0] fields [Columns][Heads];
+  logic signed [PackedWidth-1:0] sum [Columns][Heads];
+  (* use_dsp = "yes" *) logic signed [ResultWidth-1:0] result_d [Columns][Heads];
+  (* use_dsp = "yes" *) logic signed [ResultWidth-1:0] result [Columns][Heads];
 
-  for (genvar k = 0; k < Columns; k++) begin : g_operand
-    assign operand[k] = signed'(OperandBits'(operand_i[k*OperandWidth+:OperandWidth]));
+  for (genvar c = 0; c < Columns; c++) begin : g_operand
+    assign operand[c] = signed'(OperandBits'(operand_i[c*OperandWidth+:OperandWidth]));
   end
 
   always_comb begin
-    for (int unsigned k = 0; k < Rows * Columns; k++) begin
-      weight[k] = WeightBits'(weights_i[k*WeightWidth+:WeightWidth]);
+    for (int unsigned c = 0; c < Columns; c++) begin
+      for (int unsigned r = 0; r < Rows; r++) begin
+        weight[c][r] = WeightBits'(weights_i[(r*Columns+c)*WeightWidth+:WeightWidth]);
+      end
     end
   end
 
-  function automatic logic [WeightBits-1:0] weight_of(int unsigned multiplier, int unsigned lane);
-    return weight[(multiplier/Columns*Lanes+lane)*Columns+multiplier%Columns];
-  endfunction
-
-  // Sum of the Lanes weights, in one subtraction: their signs from their other bits.
-  function automatic logic signed [PackedWidth-1:0] sum_of(int unsigned multiplier);
-    logic [PackedWidth-1:0] rest, signs;
-    logic [WeightBits-1:0] w;
-    if (Lanes == 1) return PackedWidth'(signed'(weight_of(multiplier, 0)));
-    rest = '0;
-    signs = '0;
-    for (int unsigned k = 0; k < Lanes; k++) begin
-      w = weight_of(multiplier, k);
-      signs |= PackedWidth'(w[WeightBits-1]) << (k * Spacing + WeightBits - 1);
-      w[WeightBits-1] = 1'b0;
-      rest |= PackedWidth'(w) << (k * Spacing);
-    end
-    return signed'(rest - signs);
-  endfunction
-
-  (* use_dsp = "yes" *) logic signed [ResultWidth-1:0] result_d [Multipliers];
-  (* use_dsp = "yes" *) logic signed [ResultWidth-1:0] result [Multipliers];
-  logic [Lanes-1:0] lowest_d [Multipliers], lowest [Multipliers];
-
+  // The loops below run along the arrays, and call nothing: a simulator's compiler makes vectors
+  // of them.
   always_comb begin
-    for (int unsigned m = 0; m < Multipliers; m++) begin
-      result_d[m] = ResultWidth'(sum_of(m)) * ResultWidth'(operand[m%Columns]);
+    for (int unsigned c = 0; c < Columns; c++) begin
+      // verilator unroll_disable
+      for (int unsigned m = 0; m < Heads; m++) begin
+        fields[c][m] = PackedWidth'(weight[c][m]);
+      end
+      for (int unsigned k = 1; k < Lanes; k++) begin
+        // verilator unroll_disable
+        for (int unsigned m = 0; m < Heads; m++) begin
+          fields[c][m] |= PackedWidth'(weight[c][k*Heads+m]) << (k * Spacing);
+        end
+      end
+    end
+  end
+
+  // Sum of the Lanes weights, in one subtraction: with its sign bit inverted, each is too large by
+  // that bit.
+  always_comb begin
+    for (int unsigned c = 0; c < Columns; c++) begin
+      // verilator unroll_disable
+      for (int unsigned m = 0; m < Heads; m++) begin
+        sum[c][m] = (Lanes > 1) ? signed'((fields[c][m] ^ Signs) - Signs)
+                                : PackedWidth'(signed'(fields[c][m][WeightBits-1:0]));
+      end
     end
   end
 
   always_comb begin
-    for (int unsigned m = 0; m < Multipliers; m++) begin
-      for (int unsigned k = 0; k < Lanes; k++) begin
-        lowest_d[m][k] = Overlap && operand[m%Columns][0] && 1'(weight_of(m, k));
+    for (int unsigned c = 0; c < Columns; c++) begin
+      // verilator unroll_disable
+      for (int unsigned m = 0; m < Heads; m++) begin
+        result_d[c][m] = ResultWidth'(sum[c][m]) * ResultWidth'(operand[c]);
       end
     end
   end
@@ -102,37 +117,68 @@ module hwrnn_mul_packed #(
   if (Register) begin : g_register
     always_ff @(posedge clk_i) begin
       result <= result_d;
-      lowest <= lowest_d;
     end
   end else begin : g_wire
     logic unused;
     assign unused = clk_i;
     assign result = result_d;
-    assign lowest = lowest_d;
   end
 
-  // Sign of what stands in a lane that is not the last one.
-  function automatic logic negative(
-      logic signed [ResultWidth-1:0] value, logic [Lanes-1:0] bits, int unsigned lane);
-    if (Overlap) return 1'(value >> ((lane + 1) * Spacing)) ^ 1'(bits >> (lane + 1));
-    return 1'(value >> ((lane + 1) * Spacing - 1));
-  endfunction
+  // A carry is the sign of what stands in the lane below, which with Overlap lies on the lowest
+  // bit of this one.
+  if (Overlap) begin : g_overlap
+    logic [Lanes:0] lowest_d [Columns][Heads], lowest [Columns][Heads];
 
-  function automatic logic [ProductWidth-1:0] product_of(
-      logic signed [ResultWidth-1:0] value, logic [Lanes-1:0] bits, int unsigned lane);
-    logic [ProductWidth-1:0] product;
-    product = ProductWidth'(value >>> (lane * Spacing));
-    if (lane + 1 == Lanes) return product;
-    return negative(value, bits, lane) ? product | ~BelowSign : product & BelowSign;
-  endfunction
+    always_comb begin
+      for (int unsigned c = 0; c < Columns; c++) begin
+        for (int unsigned m = 0; m < Heads; m++) begin
+          lowest_d[c][m] = '0;
+          for (int unsigned k = 1; k < Lanes; k++) begin
+            lowest_d[c][m][k] = operand[c][0] && fields[c][m][k*Spacing];
+          end
+        end
+      end
+    end
 
-  always_comb begin
-    for (int unsigned m = 0; m < Multipliers; m++) begin
-      for (int unsigned k = 0; k < Lanes; k++) begin
-        product_o[((m/Columns*Lanes+k)*Columns+m%Columns)*ProductWidth+:ProductWidth]
-            = product_of(result[m], lowest[m], k);
-        carry_o[(m/Columns*Lanes+k)*Columns+m%Columns]
-            = k > 0 && negative(result[m], lowest[m], k - 1);
+    if (Register) begin : g_register
+      always_ff @(posedge clk_i) begin
+        lowest <= lowest_d;
+      end
+    end else begin : g_wire
+      assign lowest = lowest_d;
+    end
+
+    always_comb begin
+      for (int unsigned c = 0; c < Columns; c++) begin
+        for (int unsigned k = 0; k < Lanes; k++) begin
+          for (int unsigned m = 0; m < Heads; m++) begin
+            product_o[c][k*Heads+m] = ProductWidth'(result[c][m] >>> (k * Spacing))
+                ^ (ProductWidth'(lowest[c][m][k+1]) << Spacing);
+            carry_o[c][k*Heads+m] = k > 0 && 1'(result[c][m] >> (k * Spacing)) ^ lowest[c][m][k];
+          end
+        end
+      end
+    end
+  end else begin : g_apart
+    always_comb begin
+      for (int unsigned c = 0; c < Columns; c++) begin
+        for (int unsigned k = 0; k < Lanes; k++) begin
+          // verilator unroll_disable
+          for (int unsigned m = 0; m < Heads; m++) begin
+            product_o[c][k*Heads+m] = ProductWidth'(result[c][m] >>> (k * Spacing));
+          end
+        end
+      end
+    end
+
+    always_comb begin
+      for (int unsigned c = 0; c < Columns; c++) begin
+        for (int unsigned k = 0; k < Lanes; k++) begin
+          // verilator unroll_disable
+          for (int unsigned m = 0; m < Heads; m++) begin
+            carry_o[c][k*Heads+m] = k > 0 && 1'({result[c][m], 1'b0} >> (k * Spacing));
+          end
+        end
       end
     end
   end
