@@ -27,6 +27,7 @@ from hwrnn.design.memory import Memory, memories
 from hwrnn.design.writable import constant_memories
 from hwrnn.ir import Add, IntType, Lut, Mul, Requant, ScaleShift, Sub
 
+MEMORY_DEPTH = 64  # words of one bit that a LUT holds
 LUT_MULTIPLIER_BITS = 3  # an operand this narrow is multiplied in LUTs
 
 
@@ -121,12 +122,35 @@ def engine_area(kernel: Engine, board: Board) -> Area:
     tree = lanes * (kernel.simd - 1) * (product + 2)
     luts = tree + lanes * acc * (1 + ceil_div(kernel.groups, 64))
     ffs = kernel.simd * a + lanes * (kernel.simd * product + acc)
-    if kernel.recurrent:
-        bits = kernel.recurrent.value.type.bits
-        luts += kernel.simd * bits * ceil_div(kernel.h_blocks, 4)
-        ffs += kernel.units * bits
     control = Area(luts=120, ffs=80)
-    return macs + Area(luts=luts, ffs=ffs) + control + datapath_area(kernel.datapath, board)
+    return (
+        macs
+        + Area(luts=luts, ffs=ffs)
+        + control
+        + states_area(kernel)
+        + datapath_area(kernel.datapath, board)
+    )
+
+
+def states_area(kernel: Engine) -> Area:
+    """Memories of states and of vectors within the step; those of several streams are LUT memory.
+
+    A vector is read by blocks, through a multiplexer.
+    """
+    total = Area()
+    for vector in kernel.vectors:
+        bits = vector.value.type.bits
+        copies = kernel.streams if vector.level == 0 else 1
+        kept = kernel.units * bits
+        stored = Area(ffs=kept) if copies == 1 else Area(luts=kept * ceil_div(copies, MEMORY_DEPTH))
+        blocks = ceil_div(kernel.units, kernel.simd)
+        total += stored + Area(luts=kernel.simd * bits * ceil_div(blocks, 4))
+    for state in kernel.states:
+        if state.elementwise:
+            words = kernel.streams * kernel.groups
+            width = kernel.pe * state.value.type.bits
+            total += Area(luts=width * ceil_div(words, MEMORY_DEPTH), ffs=width)
+    return total
 
 
 def datapath_area(path: Datapath, board: Board) -> Area:
