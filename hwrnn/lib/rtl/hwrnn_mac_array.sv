@@ -181,13 +181,18 @@ module hwrnn_mac_array #(
     end
   end
 
-  logic [Sums*AccWidth-1:0] acc_old, acc_d;
+  logic [Sums*AccWidth-1:0] acc_d;
 
   for (genvar u = 0; u < Sums; u++) begin : g_sum
     logic [AccWidth-1:0] old, sum;
     logic carry;
 
-    assign old = acc_old[u*AccWidth+:AccWidth];
+    if (Blocks > 1) begin : g_old
+      assign old = g_accumulate.first_block ? '0 : g_accumulate.kept[u*AccWidth+:AccWidth];
+    end else begin : g_none
+      assign old = '0;
+    end
+
     assign sum = AccWidth'(g_tree[TreeStages].sum[0][u]);
     assign carry = g_tree[TreeStages].carry[0][u];
     assign acc_d[u*AccWidth+:AccWidth]
@@ -195,7 +200,7 @@ module hwrnn_mac_array #(
   end
 
   if (Blocks > 1) begin : g_accumulate
-    logic [Sums*AccWidth-1:0] memory_q [Groups], acc_q;
+    logic [Sums*AccWidth-1:0] memory_q [Groups], acc_q, kept;
     logic [GroupWidth-1:0] group;
     logic valid, first_block;
 
@@ -227,7 +232,7 @@ module hwrnn_mac_array #(
       assign {first_block, group} = {first_block_i, group_i};
     end
 
-    assign acc_old = first_block ? '0 : memory_q[group];
+    assign kept = memory_q[group];
 
     always_ff @(posedge clk_i) begin
       if (valid) memory_q[group] <= acc_d;
@@ -238,7 +243,6 @@ module hwrnn_mac_array #(
   end else begin : g_single_block
     logic unused;
     assign unused = &{clk_i, rst_i, valid_i, first_block_i, group_i};
-    assign acc_old = '0;
     assign acc_o = acc_d;
   end
 

@@ -65,87 +65,108 @@ module hwrnn_mul_array #(
       .product_o(product),
       .carry_o  (carry)
     );
+  end
 
-    if (RestRows == 0) begin : g_all
-      assign product_o = product;
-      assign carry_o = carry;
-    end else begin : g_some
-      for (genvar c = 0; c < Columns; c++) begin : g_column
-        assign product_o[c][0:FullRows-1] = product[c];
-        assign carry_o[c][0:FullRows-1] = carry[c];
+  if (RestRows > 0) begin : g_rest
+    logic signed [ProductWidth-1:0] rest [Columns][RestRows];
+    logic rest_carry [Columns][RestRows];
+
+    if (HardColumns > 0) begin : g_hard
+      logic [RestRows*HardColumns*WeightWidth-1:0] weights;
+      logic signed [ProductWidth-1:0] product [HardColumns][RestRows];
+      logic carry [HardColumns][RestRows];
+
+      hwrnn_mul_packed #(
+        .Rows         (RestRows),
+        .Columns      (HardColumns),
+        .Lanes        (RestRows),
+        .Spacing      (Spacing),
+        .Overlap      (Overlap),
+        .PackedWidth  ((RestRows > 1) ? PackedWidth - (Lanes - RestRows) * Spacing : WeightBits),
+        .Register     (Register),
+        .OperandWidth (OperandWidth),
+        .OperandSigned(OperandSigned),
+        .WeightWidth  (WeightWidth),
+        .WeightSigned (WeightSigned),
+        .ProductWidth (ProductWidth)
+      ) u_packed (
+        .clk_i,
+        .operand_i(operand_i[HardColumns*OperandWidth-1:0]),
+        .weights_i(weights),
+        .product_o(product),
+        .carry_o  (carry)
+      );
+
+      for (genvar r = 0; r < RestRows; r++) begin : g_row
+        localparam int unsigned First = (FullRows + r) * Columns;
+
+        assign weights[r*HardColumns*WeightWidth+:HardColumns*WeightWidth]
+            = weights_i[First*WeightWidth+:HardColumns*WeightWidth];
+      end
+
+      for (genvar c = 0; c < HardColumns; c++) begin : g_column
+        assign rest[c] = product[c];
+        assign rest_carry[c] = carry[c];
+      end
+    end
+
+    if (SoftColumns > 0) begin : g_soft
+      logic [RestRows*SoftColumns*WeightWidth-1:0] weights;
+      logic signed [ProductWidth-1:0] product [SoftColumns][RestRows];
+
+      hwrnn_mul_lut #(
+        .Rows         (RestRows),
+        .Columns      (SoftColumns),
+        .Register     (Register),
+        .OperandWidth (OperandWidth),
+        .OperandSigned(OperandSigned),
+        .WeightWidth  (WeightWidth),
+        .WeightSigned (WeightSigned),
+        .ProductWidth (ProductWidth)
+      ) u_lut (
+        .clk_i,
+        .operand_i(operand_i[Columns*OperandWidth-1:HardColumns*OperandWidth]),
+        .weights_i(weights),
+        .product_o(product)
+      );
+
+      for (genvar r = 0; r < RestRows; r++) begin : g_row
+        localparam int unsigned First = (FullRows + r) * Columns + HardColumns;
+
+        assign weights[r*SoftColumns*WeightWidth+:SoftColumns*WeightWidth]
+            = weights_i[First*WeightWidth+:SoftColumns*WeightWidth];
+      end
+
+      for (genvar c = 0; c < SoftColumns; c++) begin : g_column
+        assign rest[HardColumns+c] = product[c];
+
+        always_comb begin
+          for (int unsigned r = 0; r < RestRows; r++) begin
+            rest_carry[HardColumns+c][r] = 1'b0;
+          end
+        end
       end
     end
   end
 
-  if (HardColumns > 0) begin : g_hard
-    logic [RestRows*HardColumns*WeightWidth-1:0] weights;
-    logic signed [ProductWidth-1:0] product [HardColumns][RestRows];
-    logic carry [HardColumns][RestRows];
-
-    hwrnn_mul_packed #(
-      .Rows         (RestRows),
-      .Columns      (HardColumns),
-      .Lanes        (RestRows),
-      .Spacing      (Spacing),
-      .Overlap      (Overlap),
-      .PackedWidth  ((RestRows > 1) ? PackedWidth - (Lanes - RestRows) * Spacing : WeightBits),
-      .Register     (Register),
-      .OperandWidth (OperandWidth),
-      .OperandSigned(OperandSigned),
-      .WeightWidth  (WeightWidth),
-      .WeightSigned (WeightSigned),
-      .ProductWidth (ProductWidth)
-    ) u_packed (
-      .clk_i,
-      .operand_i(operand_i[HardColumns*OperandWidth-1:0]),
-      .weights_i(weights),
-      .product_o(product),
-      .carry_o  (carry)
-    );
-
-    for (genvar r = 0; r < RestRows; r++) begin : g_row
-      localparam int unsigned First = (FullRows + r) * Columns;
-
-      assign weights[r*HardColumns*WeightWidth+:HardColumns*WeightWidth]
-          = weights_i[First*WeightWidth+:HardColumns*WeightWidth];
-    end
-
-    for (genvar c = 0; c < HardColumns; c++) begin : g_column
-      assign product_o[c][FullRows:Rows-1] = product[c];
-      assign carry_o[c][FullRows:Rows-1] = carry[c];
-    end
-  end
-
-  if (SoftColumns > 0) begin : g_soft
-    logic [RestRows*SoftColumns*WeightWidth-1:0] weights;
-    logic signed [ProductWidth-1:0] product [SoftColumns][RestRows];
-
-    hwrnn_mul_lut #(
-      .Rows         (RestRows),
-      .Columns      (SoftColumns),
-      .Register     (Register),
-      .OperandWidth (OperandWidth),
-      .OperandSigned(OperandSigned),
-      .WeightWidth  (WeightWidth),
-      .WeightSigned (WeightSigned),
-      .ProductWidth (ProductWidth)
-    ) u_lut (
-      .clk_i,
-      .operand_i(operand_i[Columns*OperandWidth-1:HardColumns*OperandWidth]),
-      .weights_i(weights),
-      .product_o(product)
-    );
-
-    for (genvar r = 0; r < RestRows; r++) begin : g_row
-      localparam int unsigned First = (FullRows + r) * Columns + HardColumns;
-
-      assign weights[r*SoftColumns*WeightWidth+:SoftColumns*WeightWidth]
-          = weights_i[First*WeightWidth+:SoftColumns*WeightWidth];
-    end
-
-    for (genvar c = 0; c < SoftColumns; c++) begin : g_column
-      assign product_o[HardColumns+c][FullRows:Rows-1] = product[c];
-      assign carry_o[HardColumns+c][FullRows:Rows-1] = '{default: 1'b0};
+  if (RestRows == 0) begin : g_only_full
+    assign product_o = g_full.product;
+    assign carry_o = g_full.carry;
+  end else if (FullRows == 0) begin : g_only_rest
+    assign product_o = g_rest.rest;
+    assign carry_o = g_rest.rest_carry;
+  end else begin : g_both
+    always_comb begin
+      for (int unsigned c = 0; c < Columns; c++) begin
+        for (int unsigned r = 0; r < FullRows; r++) begin
+          product_o[c][r] = g_full.product[c][r];
+          carry_o[c][r] = g_full.carry[c][r];
+        end
+        for (int unsigned r = 0; r < RestRows; r++) begin
+          product_o[c][FullRows+r] = g_rest.rest[c][r];
+          carry_o[c][FullRows+r] = g_rest.rest_carry[c][r];
+        end
+      end
     end
   end
 
