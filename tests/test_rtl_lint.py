@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ WAIVERS = Path(__file__).parent.parent / "lint" / "waivers.vlt"
 # slang's own opinions that differ from STYLE: a `unique case` has a default here.
 SLANG = "-Wextra -Wconversion -Wno-sign-conversion -Wno-useless-cast -Wno-case-redundant-default"
 
-Parameters = dict[str, int | str]
+Parameters = Mapping[str, object]
 SETS: dict[str, list[Parameters]] = {
     "hwrnn_add": [
         {"Lanes": 3, "AWidth": 4, "ASigned": 0, "BWidth": 9, "YWidth": 10},
