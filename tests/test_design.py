@@ -9,10 +9,12 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from bodies import gru
 from graphs import GraphMaker
 
 import hwrnn
 from hwrnn.cmodel.plain import run_plain
+from hwrnn.design.area import cell_area, datapath_area
 from hwrnn.design.design import AxisIn, AxisOut, Dwc, Engine, ceil_div
 from hwrnn.design.engine import Storage
 from hwrnn.design.estimate import steady
@@ -316,3 +318,15 @@ def test_shared_directions_need_two_directions() -> None:
     assert str(fault.value) == (
         'option directions: is "shared"; net has no bidirectional layer\n  hint: leave it at "two"'
     )
+
+
+def test_ops_of_every_hand_over_are_counted_once() -> None:
+    """r of a GRU that multiplies r * h is in the first datapath only, z in the last."""
+    gated = hwrnn.build(gru(4, 6, reset_after=False), folding={"pe": 2, "simd": 3})
+    engine = gated.engines[0]
+    assert len(engine.hands) == 2
+    ops = [{p.op.out.name for p in hand.datapath.ops} for hand in engine.hands]
+    both = cell_area(engine, gated.board)
+    parts = [datapath_area(hand.datapath, gated.board) for hand in engine.hands]
+    assert ops[0] - ops[1]
+    assert parts[1].luts < both.luts <= parts[0].luts + parts[1].luts

@@ -124,11 +124,7 @@ def engine_area(kernel: Engine, board: Board) -> Area:
     ffs = kernel.simd * a + lanes * (kernel.simd * product + acc)
     control = Area(luts=120, ffs=80)
     return (
-        macs
-        + Area(luts=luts, ffs=ffs)
-        + control
-        + states_area(kernel)
-        + datapath_area(kernel.datapath, board)
+        macs + Area(luts=luts, ffs=ffs) + control + states_area(kernel) + cell_area(kernel, board)
     )
 
 
@@ -153,11 +149,22 @@ def states_area(kernel: Engine) -> Area:
     return total
 
 
-def datapath_area(path: Datapath, board: Board) -> Area:
-    """Every op for every lane, and the registers that balance them."""
+def cell_area(kernel: Engine, board: Board) -> Area:
+    """The datapaths of all hand-overs; an op that several have stands once."""
+    total, known = Area(), frozenset[str]()
+    for hand in kernel.hands:
+        total += datapath_area(hand.datapath, board, known)
+        known |= {p.op.out.name for p in hand.datapath.ops}
+    return total
+
+
+def datapath_area(path: Datapath, board: Board, known: frozenset[str] = frozenset()) -> Area:
+    """Every op for every lane, and the registers that balance them; but what is `known`."""
     types, ready = path.types(), path.ready()
     total = Area()
     for placed in path.ops:
+        if placed.op.out.name in known:
+            continue
         total += op_area(placed, path, types, board)
         for name in placed.op.operands():
             wait = placed.stage - ready.get(name, placed.stage)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from hwrnn.board import Board
-from hwrnn.design.area import datapath_area
+from hwrnn.design.area import cell_area, datapath_area
 from hwrnn.design.design import Engine, Kernel, Map
 from hwrnn.design.multipliers import Kind, Multiplier, choose
 
@@ -20,10 +20,11 @@ def make_products(kernels: Sequence[Kernel], board: Board, option: str) -> tuple
     datapaths, makes them of LUTs.
     """
     chosen: dict[str, Multiplier] = {}
-    left = board.dsps - sum(
-        datapath_area(k.datapath, board).dsps for k in kernels if isinstance(k, Engine | Map)
-    )
     engines = [k for k in kernels if isinstance(k, Engine)]
+    maps = [k for k in kernels if isinstance(k, Map)]
+    left = board.dsps
+    left -= sum(cell_area(k, board).dsps for k in engines)
+    left -= sum(datapath_area(k.datapath, board).dsps for k in maps)
     for engine in sorted(engines, key=lambda e: (-e.rows * e.simd, e.name)):
         made = choose(board, engine.weight_type, engine.operand_type, option)
         if option == "auto" and made.hard(engine.rows, engine.simd) > left:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from hwrnn.board import Board
-from hwrnn.design.design import Datapath, Design, Engine, Map
+from hwrnn.design.design import Datapath, Design, Engine, Kernel, Map
 from hwrnn.errors import DesignError
 from hwrnn.ir import AnyOp, Graph, IntType, Lut, Requant, walk
 from hwrnn.transforms.realise import realise_requants
@@ -80,9 +80,26 @@ class Table:
 
 
 def tables(design: Design) -> tuple[Table, ...]:
-    """Every table of the design; each lane of a datapath has its own copy."""
-    paths = [k.datapath for k in design.kernels if isinstance(k, Engine | Map)]
-    return tuple(t for path in paths for t in tables_of(path))
+    """Every table of the design; each lane of a datapath has its own copy.
+
+    A table that several hand-overs of an engine read is there once.
+    """
+    found: dict[tuple[str, str], Table] = {}
+    for kernel in design.kernels:
+        for path in paths_of(kernel):
+            found |= {(kernel.name, t.name): t for t in tables_of(path)}
+    return tuple(found.values())
+
+
+def paths_of(kernel: Kernel) -> tuple[Datapath, ...]:
+    """The datapaths of a kernel."""
+    match kernel:
+        case Engine():
+            return tuple(h.datapath for cell in kernel.cells for h in cell.hands)
+        case Map():
+            return (kernel.datapath,)
+        case _:
+            return ()
 
 
 def tables_of(path: Datapath) -> list[Table]:
