@@ -37,7 +37,6 @@ STEPS = 100
 SEEDS = (1, 2, 3)  # of nextpnr
 SPEED_GRADE = 8
 ECP5_BOARD = "ulx3s_85f"
-MULTIPLIERS = "lut"  # of factors of 4 bits; hard multipliers stand far apart on an ECP5
 Fold = dict[str, object]
 
 
@@ -295,11 +294,9 @@ def clocks() -> Iterator[Bar]:
             ECP5_BOARD,
             folding={"pe": 8, "simd": 12},
             pipeline=pipeline,
-            multipliers=MULTIPLIERS,
         )
         yield Bar(
-            design=f'{SMALL.name}, unrolled, "{pipeline}", "{MULTIPLIERS}", '
-            f"ECP5 grade {SPEED_GRADE}",
+            design=f'{SMALL.name}, unrolled, "{pipeline}", ECP5 grade {SPEED_GRADE}',
             figure=f"MHz, seeds {', '.join(map(str, SEEDS))}",
             bar=bar,
             measured=lambda design=design: clock(design),

@@ -127,7 +127,7 @@ PER = [
 
 @pytest.mark.parametrize(("board", "weight", "operand", "per"), PER)
 def test_how_many_products_fit(board: Board, weight: IntType, operand: IntType, per: int) -> None:
-    found = choose(board, weight, operand)
+    found = choose(board, weight, operand, "packed")
     assert (found.kind, found.per) == (Kind.PACKED, per)
     assert found.packed_bits <= board.dsp_kind.widths[0]
 
@@ -144,6 +144,12 @@ def test_auto_takes_luts_for_narrow_factors_and_one_multiplier_for_wide_ones() -
         kind=Kind.DSP, weight=signed(12), operand=signed(12)
     )
     assert choose(XCUP, signed(24), signed(24)).blocks == 2
+
+
+def test_auto_takes_luts_for_small_products_where_multipliers_are_far_apart() -> None:
+    assert choose(ECP5, signed(4), unsigned(4)).kind is Kind.LUT
+    assert choose(ECP5, signed(4), signed(8)).kind is Kind.PACKED
+    assert choose(XCUP, signed(4), unsigned(4)).kind is Kind.PACKED
 
 
 def test_auto_takes_luts_when_the_board_has_no_multipliers() -> None:

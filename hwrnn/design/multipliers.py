@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 
-from hwrnn.board import Board
+from hwrnn.board import Board, DspKind
 from hwrnn.errors import DesignError
 from hwrnn.ir import IntType
 
@@ -101,8 +101,9 @@ class Multiplier:
 def choose(board: Board, weight: IntType, operand: IntType, option: str = "auto") -> Multiplier:
     """The multiplier for weights and activations of these ranges.
 
-    `option`: "dsp", "packed", "lut", or "auto": LUTs where a factor has at most 3 bits or the
-    board no hard multipliers, else the largest packing that fits, else one multiplier for each.
+    `option`: "dsp", "packed", "lut", or "auto": LUTs where a factor has at most 3 bits, the board
+    no hard multipliers, or such that are far apart for small products; else the largest packing
+    that fits, else one multiplier for each.
     Raises DesignError, with the nearest choice, for what cannot be.
     """
     if option not in OPTIONS:
@@ -112,7 +113,7 @@ def choose(board: Board, weight: IntType, operand: IntType, option: str = "auto"
         return soft
     if option == "auto":
         best = packing(board, weight, operand) or plain(board, weight, operand)
-        narrow = min(weight.bits, operand.bits) <= LUT_BITS
+        narrow = min(weight.bits, operand.bits) <= LUT_BITS or far_apart(board, weight, operand)
         return soft if narrow or not board.dsps else best
     if not board.dsps:
         raise DesignError(
@@ -124,6 +125,14 @@ def choose(board: Board, weight: IntType, operand: IntType, option: str = "auto"
     if found is None:
         raise no_packing(board, weight, operand)
     return found
+
+
+def far_apart(board: Board, weight: IntType, operand: IntType) -> bool:
+    """True where the hard multipliers are so far apart that small products are faster in LUTs:
+    an LSTM 4 -> 8 of 4 bits, unrolled on an ECP5, routes at 85 MHz so, and hardly otherwise.
+    """
+    small = signed_bits(weight) + signed_bits(operand) <= ALONE_BITS
+    return small and board.dsp_kind is DspKind.MULT18X18D
 
 
 def plain(board: Board, weight: IntType, operand: IntType) -> Multiplier:
