@@ -88,7 +88,7 @@ def test_the_hard_multiplier_of_xc7_takes_the_sum_of_the_weights_and_the_registe
 
 @pytest.mark.needs_synth
 def test_place_and_route_of_an_array_with_more_ports_than_pins() -> None:
-    m = choose(ECP5, S4, S4)
+    m = choose(ECP5, S4, S4, "packed")
     values = {"Gates": 4, "Pe": 2, "Simd": 4, "AccWidth": 10} | m.parameters()
     source = Source(files=library(), top="hwrnn_mac_array", family=Family.ECP5, parameters=values)
     assert port_widths(source)["acc_o"] == ("output", 80)
