@@ -10,7 +10,6 @@ import json
 import re
 import sys
 import time
-import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
@@ -21,13 +20,11 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from hwrnn import __version__
+from hwrnn.cli_files import load_array, save_arrays, save_outputs, save_text
 from hwrnn.cli_options import chooses_design
-from hwrnn.errors import DataError, DesignError, HwrnnError, OutputError, ToolError
+from hwrnn.errors import DataError, DesignError, HwrnnError, ToolError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from hwrnn.design.estimate import Estimate
     from hwrnn.sim.verify import VerifyReport
 
@@ -226,7 +223,7 @@ def estimate(
     if schedule_svg is not None:
         from hwrnn.report.schedule_svg import draw_schedule
 
-        _write(schedule_svg, draw_schedule(design, steps))
+        save_text(schedule_svg, draw_schedule(design, steps))
     if as_json:
         _print_json(_facts(estimated))
         return
@@ -339,65 +336,6 @@ def demo(
     if not result.ok:
         print("FAILED: an engine differs, or a cycle count is not the estimate", file=sys.stderr)
         raise typer.Exit(1)
-
-
-def load_array(path: Path) -> NDArray[Any]:
-    """The array of a .npy file; pickled objects are never read.  Raises DataError."""
-    import numpy as np
-
-    try:
-        data = np.load(path, allow_pickle=False)
-    except OSError as error:
-        raise DataError(str(path), f"cannot be read: {error.strerror or error}") from error
-    except (ValueError, EOFError, MemoryError, zipfile.BadZipFile) as error:
-        raise _no_array(path, "is not a .npy file of numbers") from error
-    if not isinstance(data, np.ndarray):
-        raise _no_array(path, "holds several arrays")
-    if data.dtype.kind not in "fiu":
-        raise _no_array(path, f"holds {data.dtype}, not numbers")
-    return data
-
-
-def save_outputs(path: Path, y: NDArray[Any] | Mapping[str, NDArray[Any]]) -> list[Path]:
-    """Write one output to `path`, several to <path's stem>.<name>.npy.  Raises OutputError."""
-    if not isinstance(y, Mapping):
-        _save(path, y)
-        return [path]
-    paths = [path.with_name(f"{path.stem}.{name}.npy") for name in y]
-    for where, array in zip(paths, y.values(), strict=True):
-        _save(where, array)
-    return paths
-
-
-def save_arrays(folder: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write each array to <folder>/<name>.npy.  Raises OutputError."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(str(folder), f"cannot be made: {error.strerror}") from error
-    for name, array in arrays.items():
-        _save(folder / f"{name}.npy", array)
-
-
-def _save(path: Path, array: NDArray[np.generic]) -> None:
-    import numpy as np
-
-    try:
-        with path.open("wb") as file:
-            np.save(file, array, allow_pickle=False)
-    except OSError as error:
-        raise OutputError(str(path), f"cannot be written: {error.strerror}") from error
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise OutputError(str(path), f"cannot be written: {error.strerror}") from error
-
-
-def _no_array(path: Path, fact: str) -> DataError:
-    return DataError(str(path), fact, "write it with numpy.save(path, array)")
 
 
 def _arrives_later(what: str) -> NoReturn:

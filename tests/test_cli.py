@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 import hwrnn
-from hwrnn.cli import load_array, main, save_arrays, save_outputs
+from hwrnn.cli import main
+from hwrnn.cli_files import load_array, save_arrays, save_outputs
 from hwrnn.errors import DataError, OutputError
 
 COMMANDS = (
