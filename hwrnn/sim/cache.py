@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import shutil
 import tempfile
@@ -14,6 +15,7 @@ from pathlib import Path
 from hwrnn.errors import OutputError
 
 KEEP = 400  # builds of each kind
+STAGING = ".new-"  # what is being built; it vanishes when it is moved into place
 
 
 def cache_folder() -> Path:
@@ -37,7 +39,7 @@ def cached_build(kind: str, key: str, build: Callable[[Path], None]) -> Path:
         with _locked(home / f"{key}.lock"):
             if not target.is_dir():
                 _fill(home, target, build)
-                _forget_old(home)
+                forget_old(home, KEEP)
         os.utime(target)
     except OSError as error:
         raise OutputError(
@@ -49,7 +51,7 @@ def cached_build(kind: str, key: str, build: Callable[[Path], None]) -> Path:
 
 
 def _fill(home: Path, target: Path, build: Callable[[Path], None]) -> None:
-    staging = Path(tempfile.mkdtemp(prefix=".new-", dir=home))
+    staging = Path(tempfile.mkdtemp(prefix=STAGING, dir=home))
     try:
         build(staging)
         staging.rename(target)
@@ -58,12 +60,23 @@ def _fill(home: Path, target: Path, build: Callable[[Path], None]) -> None:
         raise
 
 
-def _forget_old(home: Path) -> None:
-    """Drop the builds that were not used for longest, so that the cache does not grow for ever."""
-    builds = sorted((p for p in home.iterdir() if p.is_dir()), key=lambda p: p.stat().st_mtime)
-    for place in builds[:-KEEP]:
+def forget_old(home: Path, keep: int) -> None:
+    """Drop the builds that were not used for longest, so that the cache does not grow for ever.
+
+    Other processes may move and drop builds meanwhile.
+    """
+    builds = [p for p in home.iterdir() if p.is_dir() and not p.name.startswith(STAGING)]
+    for place in sorted(builds, key=_last_used)[:-keep]:
         shutil.rmtree(place, ignore_errors=True)
         (home / f"{place.name}.lock").unlink(missing_ok=True)
+
+
+def _last_used(place: Path) -> float:
+    """When a build was last used; the end of time for one that another process has just dropped."""
+    try:
+        return place.stat().st_mtime
+    except FileNotFoundError:
+        return math.inf
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from pathlib import Path
 
 from hwrnn.backends.files import FileSet
 from hwrnn.errors import ToolError
+from hwrnn.sim.cache import forget_old
 from hwrnn.sim.tools import VerilatorPaths, find_gxx, find_verilator
 
 HARNESS = Path(__file__).resolve().parent / "harness" / "harness.cpp"
@@ -82,7 +83,7 @@ def compile_rtl(source: Source, variant: Variant) -> Compiled:
             place.mkdir(parents=True)
             build(tools, source, variant, place)
             (place / "done").touch()
-            forget_old(place.parent)
+            forget_old(place.parent, KEEP)
     os.utime(place)
     return Compiled(binary=folder / source.top, folder=folder)
 
@@ -107,15 +108,6 @@ def locked(path: Path) -> Iterator[None]:
     with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-def forget_old(folder: Path) -> None:
-    """Drop the designs that were not used for longest, so that the cache does not grow for ever."""
-    done = [p for p in folder.iterdir() if p.is_dir()]
-    done.sort(key=lambda p: p.stat().st_mtime)
-    for place in done[:-KEEP]:
-        shutil.rmtree(place, ignore_errors=True)
-        place.with_suffix(".lock").unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
