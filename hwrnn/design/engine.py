@@ -78,7 +78,7 @@ class Vector:
 class HandOver:
     """What happens to the sums of a group behind the last block of a level: a datapath, and the
     values that it writes to vectors of the next level. The last hand-over of an engine writes the
-    states and gives the result.
+    states and gives the result. An op that several hand-overs have stands once in the hardware.
     """
 
     datapath: Datapath

@@ -128,8 +128,8 @@ def choose(board: Board, weight: IntType, operand: IntType, option: str = "auto"
 
 
 def far_apart(board: Board, weight: IntType, operand: IntType) -> bool:
-    """True where the hard multipliers are so far apart that small products are faster in LUTs:
-    an LSTM 4 -> 8 of 4 bits, unrolled on an ECP5, routes at 85 MHz so, and hardly otherwise.
+    """True where small products are made of LUTs because the hard multipliers are far apart: an
+    ECP5. benchmarks/bench_engine.py places and routes such a cell.
     """
     small = signed_bits(weight) + signed_bits(operand) <= ALONE_BITS
     return small and board.dsp_kind is DspKind.MULT18X18D
