@@ -31,7 +31,7 @@ from hwrnn.design.design import Design, Engine  # noqa: E402
 from hwrnn.ir import Graph, Rounding  # noqa: E402
 from hwrnn.ir.types import of_bits  # noqa: E402
 from hwrnn.sim.rtl import simulate_rtl  # noqa: E402
-from hwrnn.synth import Source, place_ecp5  # noqa: E402
+from hwrnn.synth import Source, place  # noqa: E402
 
 STEPS = 100
 SEEDS = (1, 2, 3)  # of nextpnr
@@ -190,7 +190,7 @@ def only_engine(design: Design) -> Engine:
 def clock(design: Design) -> list[float]:
     """MHz after place and route, by seed."""
     source = Source(files=emit_rtl(design), top=top_name(design), family=design.board.family)
-    placed = (place_ecp5(design.board, source, seed=s, speed=SPEED_GRADE) for s in SEEDS)
+    placed = (place(design.board, source, seed=s, speed=SPEED_GRADE) for s in SEEDS)
     return [round(p.fmax_mhz, 1) for p in placed]
 
 

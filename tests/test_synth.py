@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Synthesis with yosys, place and route with nextpnr: what comes out, and how dense it is."""
+"""Synthesis with yosys: what comes out, and how dense it is."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,14 +12,13 @@ from hwrnn.backends.rtl import LIBRARY
 from hwrnn.board import Family, load_board
 from hwrnn.design.design import ceil_div
 from hwrnn.design.multipliers import Multiplier, choose
-from hwrnn.errors import BoardError, ToolError
+from hwrnn.errors import ToolError
 from hwrnn.ir.types import of_bits
 from hwrnn.sim import tools
 from hwrnn.synth.cells import Cells, count
-from hwrnn.synth.nextpnr import device, place_ecp5, port_widths
 from hwrnn.synth.yosys import Netlist, Source, synthesise
 
-XCUP, ECP5 = load_board("zcu104"), load_board("ulx3s_85f")
+XCUP = load_board("zcu104")
 S8, S4, U4 = of_bits(8, signed=True), of_bits(4, signed=True), of_bits(4, signed=False)
 
 
@@ -62,7 +60,7 @@ def array_top(arrays: list[tuple[Multiplier, int, int]]) -> str:
 def test_arrays_take_no_more_multipliers_than_their_packing_promises() -> None:
     arrays = [(choose(XCUP, w, x), rows, columns) for w, x, rows, columns in ARRAYS]
     source = Source(files=library(array_top(arrays)), top="top", family=Family.XCUP)
-    netlist = synthesise(source, flat=False)
+    netlist = synthesise(source)
     for k, (m, rows, columns) in enumerate(arrays):
         found = netlist.total(f"hwrnn_mac_array$top.u_{k}")
         assert found.dsps == m.hard(rows, columns)
@@ -84,19 +82,6 @@ def test_the_hard_multiplier_of_xc7_takes_the_sum_of_the_weights_and_the_registe
     del values["Lut"]
     source = Source(files=library(), top="hwrnn_mul_packed", family=Family.XC7, parameters=values)
     assert synthesise(source).total() == Cells(dsps=1)
-
-
-@pytest.mark.needs_synth
-def test_place_and_route_of_an_array_with_more_ports_than_pins() -> None:
-    m = choose(ECP5, S4, S4, "packed")
-    values = {"Gates": 4, "Pe": 2, "Simd": 4, "AccWidth": 10} | m.parameters()
-    source = Source(files=library(), top="hwrnn_mac_array", family=Family.ECP5, parameters=values)
-    assert port_widths(source)["acc_o"] == ("output", 80)
-    small = replace(ECP5, part="LFE5U-25F-6BG381C")  # a smaller device is placed sooner
-    placed = place_ecp5(small, source, speed=8)
-    assert placed.wrapped
-    assert placed.used["MULT18X18D"] == m.hard(8, 4) == 16
-    assert 30 < placed.fmax_mhz < 600
 
 
 @pytest.mark.needs_synth
@@ -144,14 +129,3 @@ def test_totals_go_through_the_hierarchy(tmp_path: Path) -> None:
         "half": Cells(ffs=2),
         "leaf": Cells(luts=12),
     }
-
-
-def test_device_of_a_part() -> None:
-    assert device(ECP5, None) == ["--85k", "--package", "CABGA381", "--speed", "6"]
-    other = replace(ECP5, part="LFE5UM5G-45F-8BG554I")
-    assert device(other, 7) == ["--um5g-45k", "--package", "CABGA554", "--speed", "7"]
-    with pytest.raises(BoardError) as caught:
-        device(XCUP, None)
-    assert str(caught.value) == (
-        f"zcu104: has a {XCUP.part}, which is no known ECP5\n  hint: use ulx3s_85f"
-    )

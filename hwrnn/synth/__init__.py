@@ -2,7 +2,7 @@
 """Synthesis, place and route of emitted SystemVerilog with open tools: yosys and nextpnr."""
 
 from hwrnn.synth.cells import Cells
-from hwrnn.synth.nextpnr import Placed, place_ecp5
+from hwrnn.synth.nextpnr import Placed, place
 from hwrnn.synth.yosys import Netlist, Source, synthesise
 
-__all__ = ["Cells", "Netlist", "Placed", "Source", "place_ecp5", "synthesise"]
+__all__ = ["Cells", "Netlist", "Placed", "Source", "place", "synthesise"]

