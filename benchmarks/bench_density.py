@@ -91,7 +91,7 @@ def array_row(weight: IntType, operand: IntType, bar: float, shape: tuple[int, i
 def module_rows(design: Design) -> list[Row]:
     """The cells of an emitted design by library module, the largest first."""
     source = Source(files=emit_rtl(design), top=top_name(design), family=design.board.family)
-    found = synthesise(source, flat=False).by_module()
+    found = synthesise(source).by_module()
     largest = sorted(found.items(), key=lambda item: -(item[1].luts + item[1].lut_rams))
     return [
         {

