@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -61,27 +61,29 @@ class Room:
 
     Arrays of bytes lie in a bytearray, whose `translate` is the fastest table of all. The memory
     of a value that is read no more is used again for the next: it is still in the cache.
+    `steps`: how many each sequence has.
     """
 
-    def __init__(self, batch: int, steps: int) -> None:
+    def __init__(self, batch: int, steps: Mapping[str, int]) -> None:
         self.batch, self.steps = batch, steps
         self.values: dict[str, Array] = {}
         self._memory: dict[str, bytearray] = {}
         self._free: dict[int, list[bytearray]] = {}
         self._scratch: dict[tuple[Dtype, int], Array] = {}
 
-    def shape(self, size: int, sequence: bool) -> tuple[int, ...]:
-        """The shape of a value of that size."""
-        return (self.steps, size, self.batch) if sequence else (size, self.batch)
+    def shape(self, v: Value, size: int | None = None) -> tuple[int, ...]:
+        """The shape of a value, or of one with another number of elements beside it."""
+        found = (v.size if size is None else size, self.batch)
+        return (self.steps[v.name], *found) if v.sequence else found
 
     def stay(self, v: Value, dtype: Dtype) -> Array:
         """An array of its own for a value that stays from step to step."""
-        self.values[v.name] = made = np.zeros(self.shape(v.size, v.sequence), dtype)
+        self.values[v.name] = made = np.zeros(self.shape(v), dtype)
         return made
 
     def make(self, v: Value, dtype: Dtype) -> Array:
         """The array of a value, for the op that fills it."""
-        shape = self.shape(v.size, v.sequence)
+        shape = self.shape(v)
         length = int(np.prod(shape)) * dtype.itemsize
         free = self._free.get(length)
         memory = free.pop() if free else bytearray(length)

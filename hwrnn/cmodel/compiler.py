@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from hwrnn.cmodel.around import AroundPlan
 from hwrnn.cmodel.carriers import Dtype, byte, carrier
 from hwrnn.cmodel.plans import (
     BytePlan,
@@ -27,15 +28,21 @@ from hwrnn.cmodel.rules import Rule
 from hwrnn.ir import (
     Add,
     AnyOp,
+    ArgMax,
     Concat,
     Const,
+    Embed,
     Flatten,
     Input,
     IntType,
     Lut,
     MatVec,
+    Max,
     Mul,
     Output,
+    Pool,
+    Reduce,
+    Repeat,
     Requant,
     Reverse,
     Scan,
@@ -43,7 +50,20 @@ from hwrnn.ir import (
     Slice,
     Sub,
     Value,
+    Window,
 )
+
+PLANS: dict[type, Callable[..., Plan]] = {
+    ArgMax: AroundPlan,
+    Concat: ConcatPlan,
+    Const: ConstPlan,
+    Embed: AroundPlan,
+    Flatten: FlattenPlan,
+    Pool: AroundPlan,
+    Reduce: AroundPlan,
+    Repeat: AroundPlan,
+    Window: AroundPlan,
+}
 
 
 class Compiler:
@@ -141,28 +161,29 @@ class Compiler:
     def plan(self, op: AnyOp) -> Plan:
         """The plan of one op that is no product."""
         match op:
-            case Input():
-                self.dtypes[op.out.name] = carrier(op.out.type)
-                return ViewPlan(op=op, x=op.out.name)
             case Scan():
                 return self.scan(op)
-            case Select() | Slice() | Reverse() | Output():
-                self.dtypes[op.out.name] = self.dtypes[op.x]
-                return ViewPlan(op=op, x=op.x)
+            case Input() | Select() | Slice() | Reverse() | Output():
+                return self.view(op)
             case Requant():
                 return self.requant(op)
             case Lut():
                 return self.table(op)
-            case Add() | Sub() | Mul():
+            case Add() | Sub() | Mul() | Max():
                 t = op.out.type.hull(self.types[op.a]).hull(self.types[op.b])
                 return PairPlan(op=op, dtype=self.note(op, carrier(t)))
-            case Concat():
-                return ConcatPlan(op=op, dtype=self.note(op, carrier(op.out.type)))
-            case Const():
-                return ConstPlan(op=op, dtype=self.note(op, carrier(op.out.type)))
-            case Flatten():
-                return FlattenPlan(op=op, dtype=self.note(op, carrier(op.out.type)))
-        raise NotImplementedError(f"the C-model has no rule for {type(op).__name__}")
+        kind = PLANS.get(type(op))
+        if kind is None:
+            raise NotImplementedError(f"the C-model has no rule for {type(op).__name__}")
+        return kind(op=op, dtype=self.note(op, carrier(op.out.type)))
+
+    def view(self, op: Input | Select | Slice | Reverse | Output) -> Plan:
+        """What only looks at its operand."""
+        if isinstance(op, Input):
+            self.dtypes[op.out.name] = carrier(op.out.type)
+            return ViewPlan(op=op, x=op.out.name)
+        self.dtypes[op.out.name] = self.dtypes[op.x]
+        return ViewPlan(op=op, x=op.x)
 
     def note(self, op: AnyOp, dtype: Dtype) -> Dtype:
         """Note the type of an op's array."""

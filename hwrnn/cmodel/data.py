@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from hwrnn.cmodel.fast import Compiled
 from hwrnn.errors import DataError
-from hwrnn.ir import Flatten, Graph, Input, Output
+from hwrnn.ir import Graph, Input, Output
 from hwrnn.ir.exact import one_rounding, quantise, to_float32
+from hwrnn.ir.steps import step_counts
 
 Ints = NDArray[np.int64]
 Number = TypeVar("Number", np.int64, np.float32)
@@ -85,14 +86,15 @@ def to_integers(place: str, array: NDArray[np.generic], port: Input) -> Ints:
             f"holds {real[at]} at step {at[0]}, sequence {at[1]}, feature {at[2]}",
             "remove values that are not finite (float32)",
         )
-    scale = np.array([float(s) for s in port.quantiser.scale])
-    return quantise(real, scale, t, port.quantiser.rounding)
+    found = port.quantiser
+    scale, zero = np.array([float(s) for s in found.scale]), np.array(found.zero_point, float)
+    return quantise(real, scale, t, found.rounding, zero)
 
 
 def check_lengths(
     graph: Graph, array: NDArray[np.generic], lengths: Sequence[int] | None
 ) -> tuple[int, ...]:
-    """One length a sequence; a Flatten fixes it."""
+    """One length a sequence, which the graph takes."""
     steps, batch = array.shape[:2]
     found = tuple(int(n) for n in lengths) if lengths is not None else (steps,) * batch
     if len(found) != batch:
@@ -100,14 +102,8 @@ def check_lengths(
     for n in found:
         if not 1 <= n <= steps:
             raise DataError("lengths", f"{n} is not between 1 and the {steps} steps of the array")
-    for op in graph.ops:
-        if isinstance(op, Flatten) and set(found) != {op.steps}:
-            other = next(n for n in found if n != op.steps)
-            raise DataError(
-                f'input "{graph.inputs[0].out.name}"',
-                f"has {other} steps; the model flattens sequences of exactly {op.steps}",
-                f"pass sequences of {op.steps} steps",
-            )
+    for n in sorted(set(found)):
+        step_counts(graph, n)
     return found
 
 

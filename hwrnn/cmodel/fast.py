@@ -20,11 +20,8 @@ from threadpoolctl import ThreadpoolController
 from hwrnn.cmodel.carriers import LONG, Array, Dtype, Ints, Room, fits
 from hwrnn.cmodel.compiler import Compiler
 from hwrnn.errors import DataError
-from hwrnn.ir import (
-    Flatten,
-    Graph,
-    IntType,
-)
+from hwrnn.ir import Graph, IntType
+from hwrnn.ir.steps import step_counts
 
 CHUNK = 1 << 17  # elements of the largest array of a step: more would leave the cache
 SEQUENCE = 1 << 24  # elements of the largest sequence
@@ -84,9 +81,10 @@ class Compiled:
         for o in self.graph.outputs:
             assert fits(o.out.type, dtype), f"{dtype} does not hold {o.out}"
         steps, batch = check(self.graph, inputs)
+        counts = step_counts(self.graph, steps)
         results = {
             o.out.name: np.empty(
-                (steps, batch, o.out.size) if o.out.sequence else (batch, o.out.size), dtype
+                (*([counts[o.out.name]] if o.out.sequence else []), batch, o.out.size), dtype
             )
             for o in self.graph.outputs
         }
@@ -132,7 +130,7 @@ class Bound:
     """A graph bound to the arrays of one shape."""
 
     def __init__(self, model: Compiled, steps: int, batch: int) -> None:
-        self.room = Room(batch, steps)
+        self.room = Room(batch, step_counts(model.graph, steps))
         for op in model.graph.inputs:
             self.room.make(op.out, model.dtypes[op.out.name])
         self.calls = model.program.bind(self.room)
@@ -164,7 +162,6 @@ def check(graph: Graph, inputs: Mapping[str, Ints]) -> tuple[int, int]:
             raise DataError(place, f"holds {int(x.min())}..{int(x.max())}; its range is {v.type}")
         batch.add(x.shape[-2])
         steps |= {x.shape[0]} if v.sequence else set()
-    steps |= {op.steps for op in graph.ops if isinstance(op, Flatten)}
     if len(batch) != 1 or len(steps) > 1 or 0 in steps:
         fact = f"its inputs have {sorted(batch)} sequences of {sorted(steps)} steps"
         raise DataError(graph.name, fact)

@@ -15,16 +15,23 @@ from numpy.typing import NDArray
 from hwrnn.ir import (
     Add,
     AnyOp,
+    ArgMax,
     Concat,
     Const,
+    Embed,
     Flatten,
     Graph,
+    How,
     Input,
     IntType,
     Lut,
     MatVec,
+    Max,
     Mul,
     Output,
+    Pool,
+    Reduce,
+    Repeat,
     Requant,
     Reverse,
     ScaleShift,
@@ -35,6 +42,7 @@ from hwrnn.ir import (
     Sub,
     Thresholds,
     Ties,
+    Window,
 )
 from hwrnn.ir.requant import Realisation
 
@@ -138,16 +146,49 @@ def _flatten(_: Flatten, x: Ints) -> Ints:
     return x.transpose(1, 0, 2).reshape(x.shape[1], -1)
 
 
+def windows(op: Window | Pool, x: Ints) -> Ints:
+    """Every window of a sequence, (windows, size, batch, elements)."""
+    fill = [(op.before, op.after), (0, 0), (0, 0)]
+    padded = np.pad(x, fill, constant_values=op.fill)
+    seen = np.lib.stride_tricks.sliding_window_view(padded, op.size, axis=0)
+    return np.moveaxis(seen[:: op.stride], -1, 1)
+
+
+def _window(op: Window, x: Ints) -> Ints:
+    found = np.moveaxis(windows(op, x), 1, 2)
+    return found.reshape(*found.shape[:2], -1)
+
+
+def _arg_max(op: ArgMax, x: Ints) -> Ints:
+    """In Python integers: the common unit of the reals may be small."""
+    mul, add = (np.array(v, dtype=object) for v in op.weights(x.shape[-1]))
+    found: Ints = np.argmax(x.astype(object) * mul + add, axis=-1, keepdims=True)
+    return found.astype(np.int64)
+
+
+def _repeat(op: Repeat, x: Ints) -> Ints:
+    return np.broadcast_to(x, (op.steps, *x.shape))
+
+
+JOIN: dict[How, Callable[..., Ints]] = {How.SUM: np.sum, How.MAX: np.max}
+
 RULES: dict[type, Callable[..., Ints]] = {
     Add: lambda _, a, b: a + b,
+    ArgMax: _arg_max,
     Concat: lambda _, *xs: np.concatenate(xs, axis=-1),
+    Embed: lambda op, x: op.table.array[x[..., 0]],
     Flatten: _flatten,
     MatVec: lambda op, x: x @ op.weights.array.T,
+    Max: lambda _, a, b: np.maximum(a, b),
     Mul: lambda _, a, b: a * b,
     Output: lambda _, x: x,
+    Pool: lambda op, x: JOIN[op.how](windows(op, x), axis=1),
+    Reduce: lambda op, x: JOIN[op.how](x, axis=0),
+    Repeat: _repeat,
     Requant: _requant,
     Reverse: lambda _, x: x[::-1],
     Select: lambda op, x: x[-1] if op.step is Step.LAST else x[0],
     Slice: lambda op, x: x[..., op.start : op.start + op.out.size],
     Sub: lambda _, a, b: a - b,
+    Window: _window,
 }

@@ -28,6 +28,7 @@ from hwrnn.ir import (
     Input,
     IntType,
     Lut,
+    Max,
     Mul,
     Output,
     Requant,
@@ -39,7 +40,7 @@ from hwrnn.ir import (
     Sub,
 )
 
-PAIRS = {Add: np.add, Sub: np.subtract, Mul: np.multiply}
+PAIRS = {Add: np.add, Max: np.maximum, Mul: np.multiply, Sub: np.subtract}
 
 
 class Plan(Protocol):
@@ -68,9 +69,9 @@ class Program:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairPlan:
-    """Add, Sub or Mul, in a type that holds both operands and the result."""
+    """Add, Sub, Mul or Max, in a type that holds both operands and the result."""
 
-    op: Add | Sub | Mul
+    op: Add | Sub | Mul | Max
     dtype: Dtype
 
     def bind(self, room: Room) -> list[Call]:
@@ -78,8 +79,8 @@ class PairPlan:
         out = room.make(self.op.out, self.dtype)
         ufunc = PAIRS[type(self.op)]
         if a.dtype == b.dtype == self.dtype:
-            return [partial(ufunc, a, b, out)]
-        return [partial(ufunc, a, b, out, dtype=self.dtype, casting="unsafe")]
+            return [partial(ufunc, a, b, out=out)]
+        return [partial(ufunc, a, b, out=out, dtype=self.dtype, casting="unsafe")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,7 +217,7 @@ class ScanPlan:
     adopted: frozenset[str]
 
     def bind(self, room: Room) -> list[Call]:
-        inner, body = Room(room.batch, 1), self.op.body
+        inner, body = Room(room.batch, {}), self.op.body
         for v in [*body.inputs, *(s.value for s in body.states)]:
             if v.name not in self.adopted:
                 inner.stay(v, self.dtypes[v.name])
@@ -233,7 +234,7 @@ class ScanPlan:
             (room.make(o.out, stored(o.out.type)), inner.values[o.body_value]) for o in self.op.outs
         ]
         walk = Walk(tuple(start), tuple(loads), tuple(calls), tuple(stores), self.update(inner))
-        return [partial(walk.run, room.steps)]
+        return [partial(walk.run, room.steps[self.op.xs[0]])]
 
     def update(self, inner: Room) -> tuple[Call, ...]:
         """Every state takes its next value; one that is itself a state is put aside first."""

@@ -60,9 +60,9 @@ class Gemm:
 
     def bind(self, room: Room) -> list[Call]:
         """The calls that fill the products' arrays."""
-        dtype, sequence = self.matrix.dtype, self.products[0].out.sequence
-        operand = np.ones(room.shape(self.matrix.shape[1], sequence), dtype)
-        result = np.empty(room.shape(self.matrix.shape[0], sequence), dtype)
+        dtype, first = self.matrix.dtype, self.products[0].out
+        operand = np.ones(room.shape(first, self.matrix.shape[1]), dtype)
+        result = np.empty(room.shape(first, self.matrix.shape[0]), dtype)
         calls: list[Call] = []
         row = 0
         for v in self.sources:

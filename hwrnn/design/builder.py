@@ -45,14 +45,7 @@ from hwrnn.ir import (
 )
 from hwrnn.ir import Concat as ConcatOp
 from hwrnn.ir import Reverse as ReverseOp
-
-
-def fixed_steps(graph: Graph) -> int | None:
-    """The number of steps to which Flatten fixes a graph."""
-    found = {op.steps for op in graph.ops if isinstance(op, Flatten)}
-    if len(found) > 1:
-        raise DesignError(graph.name, "flattens sequences of two different lengths")
-    return found.pop() if found else None
+from hwrnn.ir.steps import fixed_steps
 
 
 def in_groups(graph: Graph, options: Options) -> Iterator[tuple[AnyOp, ...]]:

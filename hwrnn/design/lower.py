@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from hwrnn.board import Board
-from hwrnn.design.builder import Builder, fixed_steps
+from hwrnn.design.builder import Builder
 from hwrnn.design.design import Design
 from hwrnn.design.directions import pairs, twins
 from hwrnn.design.folding import Fold, FoldingSpec, LayerShape, resolve
@@ -25,6 +25,7 @@ from hwrnn.ir import (
     Scan,
 )
 from hwrnn.ir import Reverse as ReverseOp
+from hwrnn.ir.steps import fixed_steps
 from hwrnn.ir.text import model_hash
 from hwrnn.transforms.widen import in_pairs, widen
 

@@ -11,6 +11,7 @@ from hwrnn.ir.ops import (
     Input,
     Lut,
     MatVec,
+    Max,
     Mul,
     Op,
     Output,
@@ -26,28 +27,36 @@ from hwrnn.ir.ops import (
 from hwrnn.ir.quantiser import OutputGrid, Quantiser
 from hwrnn.ir.requant import Realisation, Room, ScaleShift, Scaling, Thresholds, Ties
 from hwrnn.ir.rounding import Rounding
+from hwrnn.ir.sequence_ops import ArgMax, Embed, How, Pool, Reduce, Repeat, Window
 from hwrnn.ir.types import IntMatrix, IntType, Rationals, Value
 
 __all__ = [
     "Add",
     "AnyOp",
+    "ArgMax",
     "Body",
     "Concat",
     "Const",
+    "Embed",
     "Flatten",
     "Graph",
+    "How",
     "Input",
     "IntMatrix",
     "IntType",
     "Lut",
     "MatVec",
+    "Max",
     "Mul",
     "Op",
     "Output",
     "OutputGrid",
+    "Pool",
     "Quantiser",
     "Rationals",
     "Realisation",
+    "Reduce",
+    "Repeat",
     "Requant",
     "Reverse",
     "Room",
@@ -64,5 +73,6 @@ __all__ = [
     "Thresholds",
     "Ties",
     "Value",
+    "Window",
     "walk",
 ]

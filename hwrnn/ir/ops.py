@@ -168,6 +168,14 @@ class Mul(_Pair):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Max(_Pair):
+    """y = the larger of a and b, element by element."""
+
+    def reach(self, a: IntType, b: IntType) -> IntType:
+        return IntType(max(a.lo, b.lo), max(a.hi, b.hi))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Requant(Op):
     """y = clamp(round(ratio * x + offset)): one exact rounding, then the clamp to y's range.
 

@@ -10,7 +10,8 @@ from fractions import Fraction
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
-from hwrnn.ir import ops as all_ops
+from hwrnn.ir import ops as basic_ops
+from hwrnn.ir import sequence_ops
 from hwrnn.ir.graph import Body, Graph, State
 from hwrnn.ir.lexer import Cursor, known, unquoted
 from hwrnn.ir.ops import AnyOp, Op, Scan, ScanOutput
@@ -20,7 +21,7 @@ from hwrnn.ir.types import IntMatrix, IntType, Value
 
 KINDS: dict[str, type[Op]] = {
     kind.__name__.lower(): kind
-    for kind in vars(all_ops).values()
+    for kind in [*vars(basic_ops).values(), *vars(sequence_ops).values()]
     if isinstance(kind, type) and issubclass(kind, Op) and not kind.__name__.startswith("_")
     if kind is not Op
 }
