@@ -148,22 +148,23 @@ class ExactRun:
 
 @dataclass(frozen=True)
 class Quantiser:
-    """Scale (dyadic, broadcast), integer limits and rounding mode of one Quant."""
+    """Scale and zero point (broadcast), integer limits and rounding mode of one Quant."""
 
     name: str
     scale: Dyadic
     low: int
     high: int
     mode: str
+    zero: NDArray[Any]
 
     @classmethod
     def of(cls, name: str, parameters: Sequence[NDArray[Any]], kind: dict[str, Any]) -> Quantiser:
         scale, zero_point, bits = parameters
-        assert not zero_point.any(), f"{name}: zero point"
+        zero = _objects([int(z) for z in zero_point.ravel()], zero_point.shape)
         width, signed, narrow = int(bits), bool(kind["signed"]), bool(kind["narrow"])
         high = 2 ** (width - 1) - 1 if signed else 2**width - 1 - narrow
         low = -high - 1 + narrow if signed else 0
-        return cls(name, Dyadic.of(scale), low, high, str(kind["mode"]).upper())
+        return cls(name, Dyadic.of(scale), low, high, str(kind["mode"]).upper(), zero)
 
 
 def rounded(numerator: int, denominator: int, mode: str) -> tuple[int, Fraction]:
@@ -248,6 +249,10 @@ class Exact:
             values[node.output[0]] = self.quantise(source, quantiser)
             return
         inputs = [self._get(name, values) if name else None for name in node.input]
+        if node.op_type == "BipolarQuant":
+            signs = inputs[0].map(lambda a: np.where(a < 0, -1, 1).astype(object))
+            values[node.output[0]] = Dyadic(signs.num, 0) * inputs[1]
+            return
         if node.op_type in CELLS:
             results: Sequence[Any] = CELLS[node.op_type](self, node, inputs, given)
         else:
@@ -257,21 +262,25 @@ class Exact:
     def quantise(self, x: Dyadic | Curve, quantiser: Quantiser) -> Dyadic:
         """Round and clamp, once, and give the real value back."""
         values = x.x if isinstance(x, Curve) else x
-        scale = np.broadcast_to(quantiser.scale.num, values.num.shape).ravel().tolist()
+        scale, zero = (
+            np.broadcast_to(part, values.num.shape).ravel().tolist()
+            for part in (quantiser.scale.num, quantiser.zero)
+        )
         integers = []
-        for value, unit in zip(values.num.ravel().tolist(), scale, strict=True):
+        for value, unit, start in zip(values.num.ravel().tolist(), scale, zero, strict=True):
             if isinstance(x, Curve):
-                integers.append(self._curve_step(x.kind, value, x.x.exp, unit, quantiser))
+                q = self._curve_step(x.kind, value, x.x.exp, unit, start, quantiser)
             else:
-                integers.append(self._step(value, values.exp, unit, quantiser))
+                q = self._step(value, values.exp, unit, start, quantiser)
+            integers.append(q - start)
         whole = Dyadic(_objects(integers, values.num.shape), 0)
         return (whole * quantiser.scale).reduced()
 
-    def _step(self, value: int, exp: int, unit: int, quantiser: Quantiser) -> int:
+    def _step(self, value: int, exp: int, unit: int, zero: int, quantiser: Quantiser) -> int:
         """One value divided by one scale (both with their exponents), rounded and clamped."""
         shift = exp - quantiser.scale.exp
         above, below = value << max(shift, 0), unit << max(-shift, 0)
-        q, distance = rounded(above, below, quantiser.mode)
+        q, distance = rounded(above + zero * below, below, quantiser.mode)
         return self._clamped(q, distance, unit, quantiser)
 
     def _clamped(self, q: int, distance: Fraction, unit: int, quantiser: Quantiser) -> int:
@@ -286,21 +295,23 @@ class Exact:
             self.near.append(tie)
         return q
 
-    def _curve_step(self, kind: str, value: int, exp: int, unit: int, quantiser: Quantiser) -> int:
+    def _curve_step(  # noqa: PLR0917 - a number, a scale, a zero point
+        self, kind: str, value: int, exp: int, unit: int, zero: int, quantiser: Quantiser
+    ) -> int:
         if value == 0:
             exact = (1, -1) if kind == "sigmoid" else (0, 0)
-            return self._step(*exact, unit, quantiser)
-        key = (kind, value, exp, unit, quantiser.scale.exp, quantiser.mode)
+            return self._step(*exact, unit, zero, quantiser)
+        key = (kind, value, exp, unit, zero, quantiser.scale.exp, quantiser.mode)
         if key not in self.curves:
-            self.curves[key] = _decide(kind, value, exp, unit, quantiser)
+            self.curves[key] = _decide(kind, value, exp, unit, zero, quantiser)
         q, distance = self.curves[key]
         return self._clamped(q, distance, unit, quantiser)
 
 
-def _decide(
-    kind: str, value: int, exp: int, unit: int, quantiser: Quantiser
+def _decide(  # noqa: PLR0917 - a number, a scale, a zero point
+    kind: str, value: int, exp: int, unit: int, zero: int, quantiser: Quantiser
 ) -> tuple[int, Fraction]:
-    """The rounded quotient of sigmoid(value * 2**exp) or tanh and a scale, proved."""
+    """The rounded quotient of sigmoid(value * 2**exp) or tanh and a scale, plus zero, proved."""
     bits = 80
     while True:
         with mpmath.workprec(bits):
@@ -312,7 +323,7 @@ def _decide(
         sides = []
         for end in (number - 64, number + 64):  # the error is a few units in the last place
             above, below = end << max(shift, 0), unit << max(-shift, 0)
-            sides.append(rounded(above, below, quantiser.mode))
+            sides.append(rounded(above + zero * below, below, quantiser.mode))
         if sides[0][0] == sides[1][0]:
             return sides[0][0], min(sides[0][1], sides[1][1])
         bits *= 2

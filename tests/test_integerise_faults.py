@@ -111,7 +111,7 @@ FAULTS = {
         "  hint: give the activation an output quantiser",
     ),
     "two layers without a quantiser in between": Fault(
-        lambda n: dense(n, n.node("Add", dense(n, n.quant("x")), n.const([1, 2, 3]))),
+        lambda n: dense(n, n.node("Add", dense(n, n.quant("x")), n.const([0.1, 2, 3]))),
         'm.onnx: node "/MatMul5" (MatMul): multiplies an activation that has a bias but no '
         "quantiser\n  hint: put a quantiser between the two layers",
     ),
@@ -130,9 +130,9 @@ FAULTS = {
         "before it\n  hint: put one QuantIdentity in front of everything that reads the input",
     ),
     "a zero point": Fault(
-        lambda n: n.quant(dense(n, n.quant("x")), zero=3),
-        'm.onnx: node "/Quant3" (Quant): has a zero point other than 0\n'
-        "  hint: use a symmetric quantiser",
+        lambda n: n.quant(dense(n, n.quant("x")), zero=3.5),
+        'm.onnx: node "/Quant3" (Quant): has a zero point that is no whole number\n'
+        "  hint: export the model again",
     ),
     "an unknown rounding mode": Fault(
         lambda n: n.quant("x", mode="STOCHASTIC\n" * 30),

@@ -259,14 +259,14 @@ def test_scale_of_one_channel_of_a_quant_node(tmp_path: Path) -> None:
 
 
 def test_zero_points(tmp_path: Path) -> None:
-    hint = "\n  hint: use a symmetric quantiser (Int8ActPerTensorFloat)"
-    assert broken(tmp_path, lambda m: constant(m, "q/act_quant.zero_point", 3)) == (
-        'model.onnx: node "q/act_quant": this quantiser has a zero point of 3; '
-        "only 0 is supported yet" + hint
+    hint = "\n  hint: round the zero point, as Brevitas' quantisers do"
+    assert broken(tmp_path, lambda m: constant(m, "q/act_quant.zero_point", 3.25)) == (
+        'model.onnx: node "q/act_quant": this quantiser has a zero point of 3.25; '
+        "it must be a whole number" + hint
     )
-    assert broken(tmp_path, lambda m: constant(m, "output.zero_point", -128)) == (
-        'model.onnx: node "lstm/layers.0.0": quantiser output has a zero point of -128; '
-        "only 0 is supported yet" + hint
+    assert broken(tmp_path, lambda m: constant(m, "output.zero_point", -0.5)) == (
+        'model.onnx: node "lstm/layers.0.0": quantiser output has a zero point of -0.5; '
+        "it must be a whole number" + hint
     )
 
 

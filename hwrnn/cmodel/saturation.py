@@ -33,8 +33,9 @@ def input_saturation(graph: Graph, x: ArrayLike | None) -> tuple[Saturation, ...
     real = np.asarray(x) if x is not None else np.empty(0)
     if real.dtype.kind != "f" or not real.size:
         return ()
-    scale = np.array([float(s) for s in port.quantiser.scale])
-    v = np.moveaxis(real, port.axes.index("F"), -1) / scale
+    known = port.quantiser
+    scale, zero = np.array([float(s) for s in known.scale]), np.array(known.zero_point)
+    v = np.moveaxis(real, port.axes.index("F"), -1) / scale + zero
     beyond = (v < port.out.type.lo - 0.5) | (v > port.out.type.hi + 0.5)
     share = float(beyond.mean())
     return (Saturation(quantiser=port.out.name, share=share, values=real.size),)

@@ -6,6 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
+import numpy as np
+
 from hwrnn.ir import IntType, Rounding
 from hwrnn.ir.exact import Floats, Ints, quantise
 
@@ -26,9 +28,17 @@ class QuantConst:
     type: IntType
 
 
-def quantise_constant(array: Floats, scale: Floats, t: IntType, rounding: Rounding) -> QuantConst:
-    """A constant behind a Quant: clamp(round(array / scale)), each quotient rounded exactly."""
-    return QuantConst(quantise(array, scale, t, rounding), scale, t)
+def quantise_constant(
+    array: Floats, scale: Floats, zero: Floats, t: IntType, rounding: Rounding
+) -> QuantConst:
+    """A constant behind a Quant: clamp(round(array / scale + zero)) - zero, rounded exactly."""
+    q = quantise(array, scale, t, rounding, zero) - zero.astype(np.int64)
+    return QuantConst(q, scale, IntType(t.lo - int(zero.max()), t.hi - int(zero.min())))
+
+
+def bipolar_constant(array: Floats, scale: Floats) -> QuantConst:
+    """A constant behind a BipolarQuant: 1 from 0 upwards, else -1."""
+    return QuantConst(np.where(array < 0, -1, 1), scale, IntType(-1, 1))
 
 
 def rationals(array: Floats) -> tuple[Fraction, ...]:

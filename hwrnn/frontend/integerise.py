@@ -12,7 +12,7 @@ from onnx import ModelProto
 
 from hwrnn.frontend.names import Namer, identifier
 from hwrnn.frontend.nodes_arithmetic import add, div, gemm, matmul, mul, sub
-from hwrnn.frontend.nodes_quant import function_node, quant
+from hwrnn.frontend.nodes_quant import bipolar, function_node, quant
 from hwrnn.frontend.nodes_scan import scan
 from hwrnn.frontend.nodes_shape import (
     concat,
@@ -50,6 +50,7 @@ def integerise(
 
 HANDLERS: dict[str, Handler] = {
     "Add": add,
+    "BipolarQuant": bipolar,
     "Cast": identity,
     "Concat": concat,
     "Div": div,

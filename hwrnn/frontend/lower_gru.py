@@ -79,11 +79,11 @@ class GruToScan(CellToScan):
 
         It has one bit more than the gate, if that is enough: so models of one shape are alike.
         """
-        scale, zero, width = self.parameters("update_sigmoid")
+        scale, _, width = self.parameters("update_sigmoid")
         smallest, plain = (
             float(np.min(numpy_helper.to_array(self.body_constants[p]))) for p in (scale, width)
         )
         bits = max(int(plain) + 1, round(1 / smallest).bit_length())
-        parameters = [scale, zero, self.scalar("one_bits", bits)]
+        parameters = [scale, self.scalar("one_zero", 0.0), self.scalar("one_bits", bits)]
         kind: dict[str, int | str] = {"signed": 0, "narrow": 0, "rounding_mode": "ROUND"}
         return self.quant_with(self.scalar("one", 1.0), parameters, kind, "update_gate/one")

@@ -11,9 +11,10 @@ from onnx import NodeProto
 
 from hwrnn.frontend.constants import FloatConst, QuantConst, rationals
 from hwrnn.frontend.names import tensor_wish
-from hwrnn.frontend.symbols import Real, Symbol, combined, merged, spread
+from hwrnn.frontend.symbols import ZERO, Real, Symbol, combined, merged, spread
 from hwrnn.frontend.walker import Walker, attributes
-from hwrnn.ir import Add, Const, Flatten, IntMatrix, IntType, MatVec, Mul, Sub, Value
+from hwrnn.ir import Add, Const, Flatten, IntMatrix, IntType, MatVec, Mul, Rationals, Sub, Value
+from hwrnn.ir.exact import Ints
 
 
 def matmul(w: Walker, node: NodeProto) -> None:
@@ -48,28 +49,56 @@ def product(w: Walker, node: NodeProto, *, transposed: bool) -> None:
     x = flattened(w, node, x, rows.shape[1]) if x.axes[-1] == "TF" else x
     if rows.shape[1] != x.value.size:
         w.fault_at(node, f"its weights take {rows.shape[1]} features, its input has {x.value.size}")
-    if any(o != 0 for o in x.offset) or len(merged(x.scale)) > 1:
-        x = aligned(w, node, x)
-    matrix = IntMatrix(rows)
-    out = w.value(node, matrix.range_of_product(x.value.type), rows.shape[0], x.value.sequence)
-    s_w = rationals(scale[:, 0])
-    real = Real(out, x.axes, combined(s_w, x.scale, out.size, times=True))
-    w.emit(node, real, MatVec(out=out, x=x.value.name, weights=matrix, declared=weights.type))
-
-
-def aligned(w: Walker, node: NodeProto, x: Real) -> Real:
-    """The same activation with one scale and no offset, or a refusal."""
-    if any(o != 0 for o in x.offset):
+    if len(merged(x.scale)) > 1:
+        w.fault_at(
+            node,
+            "its input has a scale for each feature",
+            "use one scale for the activation; behind a concatenation, put a QuantIdentity",
+        )
+    if any((o / x.scale[0]).denominator != 1 for o in x.offset):
         w.fault_at(
             node,
             "multiplies an activation that has a bias but no quantiser",
             "put a quantiser between the two layers",
         )
-    w.fault_at(
-        node,
-        "its input has a scale for each feature",
-        "use one scale for the activation; behind a concatenation, put a QuantIdentity",
-    )
+    matrix = IntMatrix(rows)
+    out = w.value(node, matrix.range_of_product(x.value.type), rows.shape[0], x.value.sequence)
+    s_w = rationals(scale[:, 0])
+    offset = combined(s_w, offset_of_rows(rows, x), out.size, times=True)
+    real = Real(out, x.axes, combined(s_w, merged(x.scale), out.size, times=True), offset)
+    w.emit(node, real, MatVec(out=out, x=x.value.name, weights=matrix, declared=weights.type))
+
+
+def offset_of_rows(rows: Ints, x: Real) -> Rationals:
+    """What a product makes of its input's zero point: a constant for each row."""
+    if not any(x.offset):
+        return ZERO
+    if len(x.offset) == 1:
+        return merged(tuple(int(n) * x.offset[0] for n in rows.sum(axis=1)))
+    pairs = (zip(row.tolist(), x.offset, strict=True) for row in rows)
+    return merged(tuple(sum((n * o for n, o in pair), Fraction(0)) for pair in pairs))
+
+
+def centred(w: Walker, node: NodeProto, x: Real) -> Real:
+    """The same activation on a grid that holds 0: its integers plus a constant."""
+    if not any(x.offset):
+        return x
+    size = x.value.size
+    pairs = zip(spread(x.offset, size), spread(x.scale, size), strict=True)
+    steps = tuple(o / s for o, s in pairs)
+    if any(n.denominator != 1 for n in steps):
+        w.fault_at(
+            node,
+            "multiplies a value that has a bias but no quantiser",
+            "put a quantiser in front of the product",
+        )
+    q, v = tuple(map(int, steps)), x.value
+    t = IntType(min(q), max(q))
+    const = Value(name=w.namer.fresh(v.name + "_zero"), type=t, size=size, sequence=v.sequence)
+    sums = IntType(v.type.lo + t.lo, v.type.hi + t.hi)
+    out = replace(v, name=w.namer.fresh(v.name + "_centred"), type=sums)
+    w.ops += [Const(out=const, values=q), Add(out=out, a=v.name, b=const.name)]
+    return replace(x, value=out, offset=ZERO)
 
 
 def flattened(w: Walker, node: NodeProto, x: Real, columns: int) -> Real:
@@ -199,9 +228,7 @@ def mul(w: Walker, node: NodeProto) -> None:
     if isinstance(first, FloatConst | QuantConst):
         w.symbols[node.output[0]] = scaled(w, node, w.real(node, 1), first)
         return
-    a, b = w.real(node, 0), w.real(node, 1)
-    if any(o != 0 for o in (*a.offset, *b.offset)):
-        w.fault_at(node, "multiplies a value that has a bias but no quantiser")
+    a, b = (centred(w, node, w.real(node, k)) for k in (0, 1))
     if a.value.size != b.value.size:
         w.fault_at(node, f"multiplies {a.value.size} and {b.value.size} features")
     ends = [

@@ -4,11 +4,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 from onnx import NodeProto
 
-from hwrnn.frontend.constants import FloatConst, QuantConst, quantise_constant, rationals
+from hwrnn.frontend.constants import (
+    FloatConst,
+    QuantConst,
+    bipolar_constant,
+    quantise_constant,
+    rationals,
+)
 from hwrnn.frontend.symbols import Function, RawInput, Real, combined, merged
 from hwrnn.frontend.tables import Table, entries
 from hwrnn.frontend.walker import Walker, attributes, int_attribute, shown
@@ -20,10 +27,10 @@ MAX_TABLE_BITS = 16
 
 
 def quantiser_of(w: Walker, node: NodeProto) -> Quantiser:
-    """The parameters of a Quant node, with zero point 0."""
+    """The parameters of a Quant node."""
     scale, zero, bits = (w.floats(node, k) for k in (1, 2, 3))
-    if np.any(zero != 0):
-        w.fault_at(node, "has a zero point other than 0", "use a symmetric quantiser")
+    if np.any(zero != np.rint(zero)):
+        w.fault_at(node, "has a zero point that is no whole number", "export the model again")
     known = attributes(node)
     mode = known.get("rounding_mode", b"ROUND")
     name = mode.decode() if isinstance(mode, bytes) else str(mode)
@@ -38,15 +45,21 @@ def quantiser_of(w: Walker, node: NodeProto) -> Quantiser:
         signed=bool(int_attribute(node, "signed", 1)),
         narrow=bool(int_attribute(node, "narrow", 0)),
     )
-    return Quantiser(scale=rationals(scale), type=t, rounding=FROM_QONNX[name.upper()])
+    return Quantiser(
+        scale=rationals(scale),
+        type=t,
+        rounding=FROM_QONNX[name.upper()],
+        zero_point=tuple(map(int, rationals(zero))),
+    )
 
 
 def quant(w: Walker, node: NodeProto) -> None:
     """Quant: of a constant, of the input, of an activation, or of a function of one."""
     x, q = w.symbol(node, 0), quantiser_of(w, node)
     if isinstance(x, FloatConst):
-        scale = w.floats(node, 1)
-        w.symbols[node.output[0]] = quantise_constant(x.array, scale, q.type, q.rounding)
+        scale, zero = w.floats(node, 1), w.floats(node, 2)
+        made = quantise_constant(x.array, scale, zero, q.type, q.rounding)
+        w.symbols[node.output[0]] = made
     elif isinstance(x, RawInput):
         quant_input(w, node, x, q)
     elif isinstance(x, Real) and x.function in (Function.SIGMOID, Function.TANH):
@@ -55,6 +68,18 @@ def quant(w: Walker, node: NodeProto) -> None:
         quant_activation(w, node, x, q)
     elif isinstance(x, QuantConst):
         w.fault_at(node, "quantises a constant that is quantised already")
+
+
+def bipolar(w: Walker, node: NodeProto) -> None:
+    """BipolarQuant: of a constant; binary weights are -1 and 1, and 0 counts as 1."""
+    x = w.symbol(node, 0)
+    if not isinstance(x, FloatConst):
+        w.fault_at(
+            node,
+            "makes a binary activation; only weights can be binary",
+            "use an activation quantiser of 2 bits or more",
+        )
+    w.symbols[node.output[0]] = bipolar_constant(x.array, w.floats(node, 1))
 
 
 def quant_input(w: Walker, node: NodeProto, x: RawInput, q: Quantiser) -> None:
@@ -70,30 +95,32 @@ def quant_input(w: Walker, node: NodeProto, x: RawInput, q: Quantiser) -> None:
     found = w.symbols.get(name)
     if not isinstance(found, Real):
         v = Value(name=w.namer.fresh(x.name), type=q.type, size=x.size, sequence="T" in x.axes)
-        found = Real(v, x.own, q.scale)
+        found = Real(v, x.own, q.scale, q.offset)
         w.symbols[name] = found
         w.ops.append(Input(out=v, quantiser=q, axes=x.own, example_steps=w.example_steps))
     w.symbols[node.output[0]] = replace(found, axes=x.axes)
 
 
 def quant_activation(w: Walker, node: NodeProto, x: Real, q: Quantiser) -> None:
-    """Ratio * x + offset, rounded once; a ReLU in front cuts the range at 0."""
+    """Ratio * x + offset, rounded once; a ReLU in front cuts the range at the zero point."""
     t = q.type
     if x.function is Function.RELU:
-        t = IntType(max(t.lo, 0), max(t.hi, 0))
+        t = IntType(t.clamp(min(q.zero_point)), t.hi)
     inverse = tuple(1 / s for s in q.scale)
     size = x.value.size
     if len(inverse) not in (1, size):
         w.fault_at(node, f"has {len(inverse)} scales for {size} features")
     out = w.value(node, t, size, x.value.sequence)
+    offset = combined(x.offset, inverse, size, times=True)
+    zero = tuple(map(Fraction, q.zero_point))
     op = Requant(
         out=out,
         x=x.value.name,
         ratio=combined(x.scale, inverse, size, times=True),
-        offset=combined(x.offset, inverse, size, times=True),
+        offset=combined(offset, zero, size, times=False),
         rounding=q.rounding,
     )
-    w.emit(node, Real(out, x.axes, q.scale), op)
+    w.emit(node, Real(out, x.axes, q.scale, q.offset), op)
 
 
 def quant_table(w: Walker, node: NodeProto, x: Real, q: Quantiser) -> None:
@@ -109,11 +136,18 @@ def quant_table(w: Walker, node: NodeProto, x: Real, q: Quantiser) -> None:
     if len(merged(x.scale)) + len(merged(x.offset)) + len(q.scale) > 3:
         w.fault_at(node, "has a scale for each channel around a table", "use one scale")
     table = Table(
-        function.value, x.value.type, x.scale[0], x.offset[0], q.type, q.scale[0], q.rounding
+        function.value,
+        x.value.type,
+        x.scale[0],
+        x.offset[0],
+        q.type,
+        q.scale[0],
+        q.rounding,
+        q.zero_point[0],
     )
     out = w.value(node, q.type, x.value.size, x.value.sequence)
     op = Lut(out=out, x=x.value.name, table=entries(table))
-    w.emit(node, Real(out, x.axes, q.scale), op)
+    w.emit(node, Real(out, x.axes, q.scale, q.offset), op)
 
 
 def function_node(w: Walker, node: NodeProto) -> None:

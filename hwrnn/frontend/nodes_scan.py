@@ -77,7 +77,7 @@ def state_port(
     size = state_size(inner, node, k)
     wish = tensor_wish(body.input[k].name, "state")
     v = Value(name=inner.namer.fresh(wish), type=q.type, size=size)
-    real = Real(v, ("B", "F"), q.scale)
+    real = Real(v, ("B", "F"), q.scale, q.offset)
     inner.symbols[body.input[k].name] = real
     return real
 
@@ -100,7 +100,8 @@ def initial_state(w: Walker, node: NodeProto, k: int, state: Real) -> tuple[int,
     """The initial value on the state's grid; it has to lie on it exactly."""
     size = state.value.size
     real = exact_constant(w, node, w.symbol(node, k), size)
-    q = [v / s for v, s in zip(spread(real, size), spread(state.scale, size), strict=True)]
+    grid = zip(spread(state.scale, size), spread(state.offset, size), strict=True)
+    q = [(v - o) / s for v, (s, o) in zip(spread(real, size), grid, strict=True)]
     t = state.value.type
     if any(v.denominator != 1 or not t.lo <= v <= t.hi for v in q):
         w.fault_at(node, f"its initial state {k} is not a number of the state's quantiser")

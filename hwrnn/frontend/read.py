@@ -175,6 +175,8 @@ class _Reader:
             if node.domain == QONNX_DOMAIN and node.op_type == "Quant":
                 mode = str(attribute(node, "rounding_mode", "ROUND"))
                 self._check_quantiser(node, "", list(node.input[1:4]), mode, constants)
+            elif node.domain == QONNX_DOMAIN and node.op_type == "BipolarQuant":
+                self._check_scale(node, "this quantiser", list(node.input[1:2]), constants)
             elif kind := kind_of(node):
                 self._check_cell(node, kind, constants)
             for body in _bodies(node):
@@ -209,21 +211,12 @@ class _Reader:
     ) -> None:
         """Scale, zero point, bit width and rounding of one quantiser."""
         who = f"quantiser {quantiser}" if quantiser else "this quantiser"
-        if len(inputs) != 3 or any(name not in constants for name in inputs):
-            raise self._fault(
-                node,
-                f"{who} has a scale, zero point or bit width that the graph computes",
-                "export the module in eval mode, with scales that are constants",
-            )
-        scale, zero, bits = (numpy_helper.to_array(constants[name]) for name in inputs)
-        wrong = scale[~(np.isfinite(scale) & (scale > 0))]
-        if wrong.size:
-            fact = f"{who} has a scale of {_number(wrong)}; a scale must be positive and finite"
-            raise self._fault(node, fact, _SCALE_HINT)
-        if zero.any():
-            shown = _number(zero[np.nonzero(zero)] if zero.ndim else zero)
-            fact = f"{who} has a zero point of {shown}; only 0 is supported yet"
-            raise self._fault(node, fact, "use a symmetric quantiser (Int8ActPerTensorFloat)")
+        self._check_scale(node, who, inputs, constants)
+        zero, bits = (numpy_helper.to_array(constants[name]) for name in inputs[1:])
+        broken = zero[zero != np.rint(zero)]
+        if broken.size:
+            fact = f"{who} has a zero point of {_number(broken)}; it must be a whole number"
+            raise self._fault(node, fact, "round the zero point, as Brevitas' quantisers do")
         width = float(bits.reshape(-1)[0])
         if bits.size != 1 or not width.is_integer() or not 2 <= width <= _MAX_BITS:
             fact = f"{who} has a bit width of {_number(bits)}; it must be a whole number, 2 to 32"
@@ -231,6 +224,22 @@ class _Reader:
         if mode.upper() not in ROUNDING_MODES:
             known = ", ".join(ROUNDING_MODES)
             raise self._fault(node, f"{who} rounds by {mode!r}", f"known: {known}")
+
+    def _check_scale(
+        self, node: NodeProto, who: str, inputs: list[str], constants: dict[str, TensorProto]
+    ) -> None:
+        """All parameters are constants, and the first of them is a scale."""
+        if not inputs or any(name not in constants for name in inputs):
+            raise self._fault(
+                node,
+                f"{who} has a scale, zero point or bit width that the graph computes",
+                "export the module in eval mode, with scales that are constants",
+            )
+        scale = numpy_helper.to_array(constants[inputs[0]])
+        wrong = scale[~(np.isfinite(scale) & (scale > 0))]
+        if wrong.size:
+            fact = f"{who} has a scale of {_number(wrong)}; a scale must be positive and finite"
+            raise self._fault(node, fact, _SCALE_HINT)
 
     def _check_numbers(self) -> None:
         for graph in _graphs(self.graph):

@@ -34,18 +34,21 @@ class Table:
     out: IntType
     out_scale: Fraction
     rounding: Rounding
+    out_zero: int = 0
 
 
 @lru_cache(maxsize=256)
 def entries(t: Table) -> tuple[int, ...]:
-    """clamp(round(f(scale * q + offset) / out_scale)) for every q of the input range."""
+    """clamp(round(f(scale * q + offset) / out_scale + out_zero)) for every q of the input range."""
     q = np.arange(t.x.lo, t.x.hi + 1)
     real = q * float(t.scale) + float(t.offset)
-    v = _float_function(t.function, real) / float(t.out_scale)
+    quotient = _float_function(t.function, real) / float(t.out_scale)
+    v = quotient + t.out_zero
     lost = 2.0**-50 * (np.abs(q * float(t.scale)) + abs(float(t.offset)))  # of the argument
     lost *= np.minimum(1.0, 4 * np.exp(-np.abs(real))) / float(t.out_scale)  # and of the result
     doubled = v * 2
-    unsure = np.abs(doubled - np.rint(doubled)) <= _SAFE * np.maximum(1.0, np.abs(v)) + 2 * lost
+    size = np.maximum(1.0, np.abs(quotient) + abs(t.out_zero))
+    unsure = np.abs(doubled - np.rint(doubled)) <= _SAFE * size + 2 * lost
     found = [
         0 if near else t.out.clamp(round_exact(Fraction(float(y)), t.rounding))
         for y, near in zip(v, unsure, strict=True)
@@ -85,17 +88,21 @@ def _float_function(name: str, x: np.ndarray) -> np.ndarray:
 def _exact(t: Table, q: int) -> int:
     x = t.scale * q + t.offset
     if x == 0:
-        return t.out.clamp(round_exact(AT_ZERO[t.function] / t.out_scale, t.rounding))
-    return t.out.clamp(decide(lambda: _interval(t.function, x), t.out_scale, t.rounding))
+        at_zero = AT_ZERO[t.function] / t.out_scale + t.out_zero
+        return t.out.clamp(round_exact(at_zero, t.rounding))
+    value = lambda: _interval(t.function, x)  # noqa: E731 - called with rising precision
+    return t.out.clamp(decide(value, t.out_scale, t.rounding, t.out_zero))
 
 
-def decide(value: Callable[[], tuple[Fraction, Fraction]], scale: Fraction, mode: Rounding) -> int:
-    """Round value / scale, raising the precision until both ends of the interval agree."""
+def decide(
+    value: Callable[[], tuple[Fraction, Fraction]], scale: Fraction, mode: Rounding, zero: int = 0
+) -> int:
+    """Round value / scale + zero, raising the precision until both ends of the interval agree."""
     precision = 80
     while True:
         with mpmath.workprec(precision):
             low, high = value()
-        first, second = round_exact(low / scale, mode), round_exact(high / scale, mode)
+        first, second = (round_exact(end / scale + zero, mode) for end in (low, high))
         if first == second:
             return first
         precision *= 2

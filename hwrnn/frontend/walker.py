@@ -169,7 +169,7 @@ class Walker:
             self.handlers[OF_SHAPES](self, node)
             return
         handler = self.handlers.get(node.op_type)
-        domain = QONNX_DOMAIN if node.op_type == "Quant" else ""
+        domain = QONNX_DOMAIN if node.op_type in ("Quant", "BipolarQuant") else ""
         if handler is None or node.domain.removeprefix("ai.onnx") != domain:
             self.fault_at(
                 node,

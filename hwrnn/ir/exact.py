@@ -21,17 +21,19 @@ _NEAR = 1e-6  # a quotient farther than this from where the rounding turns is se
 _HALF_MODES = (Rounding.HALF_EVEN, Rounding.HALF_UP, Rounding.HALF_DOWN)
 
 
-def quantise(array: Floats, scale: Floats, t: IntType, rounding: Rounding) -> Ints:
-    """clamp(round(array / scale)), each quotient rounded exactly; `scale` broadcasts."""
+def quantise(
+    array: Floats, scale: Floats, t: IntType, rounding: Rounding, zero: Floats | float = 0.0
+) -> Ints:
+    """clamp(round(array / scale + zero)), each rounded exactly; `scale` and `zero` broadcast."""
     with np.errstate(over="ignore"):
-        quotient = array / scale
+        quotient = array / scale + zero
     bounded = np.clip(quotient, t.lo - 2.0, t.hi + 2.0)
     q = _round_floats(bounded, rounding)
-    full = np.broadcast_to(scale, array.shape)
+    full, zeros = np.broadcast_to(scale, array.shape), np.broadcast_to(zero, array.shape)
     for at in np.argwhere(_undecided(bounded, rounding) & (array != 0)):
         index = tuple(at)
         exact = Fraction(float(array[index])) / Fraction(float(full[index]))
-        q[index] = round_exact(exact, rounding)
+        q[index] = round_exact(exact + int(zeros[index]), rounding)
     return np.clip(q, t.lo, t.hi).astype(np.int64)
 
 

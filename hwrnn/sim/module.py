@@ -214,9 +214,10 @@ def real_input(graph: Graph, x: NDArray[np.generic], batch: Batch) -> Reals:
     if x.dtype.kind == "f":
         return np.asarray(x, np.float32)
     port = graph.inputs[0]
-    scale = np.array([float(s) for s in port.quantiser.scale])
+    known = port.quantiser
+    scale, zero = np.array([float(s) for s in known.scale]), np.array(known.zero_point)
     order = [("T", "B", "F").index(a) for a in port.axes]
-    return np.asarray(batch.q * scale, np.float32).transpose(order)
+    return np.asarray((batch.q - zero) * scale, np.float32).transpose(order)
 
 
 def answer_of(output: Output, values: Values, said: Reals) -> Answer:

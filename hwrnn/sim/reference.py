@@ -84,6 +84,15 @@ class Quant(OpRun):
         return (np.asarray((steps - zero_point) * scale),)
 
 
+class BipolarQuant(OpRun):
+    """QONNX `BipolarQuant`: the scale from 0 upwards, else its negative."""
+
+    op_domain = "qonnx.custom_op.general"
+
+    def _run(self, x: Array, scale: Array) -> tuple[Array]:
+        return (np.asarray(np.where(x < 0, -1.0, 1.0) * scale),)
+
+
 class IntQuant(Quant):
     """The newer name of Quant."""
 
@@ -142,7 +151,7 @@ class Reference:
         constants = {entry.name for entry in proto.graph.initializer}
         self.inputs = [port.name for port in proto.graph.input if port.name not in constants]
         self.outputs = [port.name for port in proto.graph.output]
-        self._engine = ReferenceEvaluator(to_double(proto), new_ops=[Quant, IntQuant])
+        self._engine = ReferenceEvaluator(to_double(proto), new_ops=[Quant, IntQuant, BipolarQuant])
 
     def run(self, x: ArrayLike | Mapping[str, ArrayLike]) -> dict[str, Array]:
         """All outputs by name; `x` is the only input's array, or a mapping by input name."""

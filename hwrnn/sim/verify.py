@@ -201,10 +201,12 @@ def run_lowered(graph: Graph, batch: Batch) -> Ints:
         )
     model = ModelProto.FromString(graph.lowered)
     port, output = graph.inputs[0], graph.outputs[0]
-    scale = np.array([float(s) for s in port.quantiser.scale])
+    scale, first = (
+        np.array([float(v) for v in r]) for r in (port.quantiser.scale, port.quantiser.offset)
+    )
     parts = []
     for q in batch.sequences():
-        real = (q * scale)[:, None].transpose([("T", "B", "F").index(a) for a in port.axes])
+        real = (q * scale + first)[:, None].transpose([("T", "B", "F").index(a) for a in port.axes])
         made = run_reference(model, real)
         made = made.squeeze(tuple(k for k, a in enumerate(output.axes) if a == "1"))
         if output.out.sequence:
