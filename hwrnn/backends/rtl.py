@@ -120,7 +120,7 @@ def library_modules() -> frozenset[str]:
 def depends(module: str) -> tuple[str, ...]:
     """The library modules that a library module instantiates."""
     text = library_text(module)
-    found = set(re.findall(r"^\s*(hwrnn_\w+) #\($", text, flags=re.MULTILINE))
+    found = set(re.findall(r"^\s*(hwrnn_\w+) (?:#|u_\w+ )\($", text, flags=re.MULTILINE))
     return tuple(sorted(found & library_modules() - {module}))
 
 
