@@ -18,14 +18,17 @@ from hwrnn.board import Family
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """Resources. `block_rams` in blocks of the board file: half a RAMB36 is 0.5."""
+    """Resources, in the units of the board file: half a RAMB36 is 0.5 of a block RAM, a MULT9X9 is
+    0.5 of a DSP, since two lie in the place of a MULT18X18.
+    """
 
     luts: int = 0
     ffs: int = 0
-    dsps: int = 0
+    dsps: float = 0
     block_rams: float = 0
     carries: int = 0
     lut_rams: int = 0
+    urams: int = 0
 
     def __add__(self, other: Cells) -> Cells:
         return Cells(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
@@ -41,6 +44,7 @@ XILINX = {
     r"DSP48E[12]": DSP,
     r"RAMB36E[12]": BLOCK,
     r"RAMB18E[12]": Cells(block_rams=0.5),
+    r"URAM288": Cells(urams=1),
     r"CARRY[48]": Cells(carries=1),
     r"SRL(16E|C32E|C16E)": Cells(lut_rams=1),
     r"RAM(32|64)X1S.*": Cells(lut_rams=1),
@@ -72,7 +76,8 @@ KINDS: Mapping[Family, Mapping[str, Cells]] = {
         r"LUT[1-4]": LUT,
         r"DFF.*": FF,
         r"MULT18X18": DSP,
-        r"MULT9X9": Cells(dsps=1),
+        r"MULT9X9": Cells(dsps=0.5),
+        r"MULT36X36": Cells(dsps=4),
         r"SP|SPX9|DPB|DPX9B|SDPB|SDPX9B|pROM|pROMX9": BLOCK,
         r"ALU": Cells(luts=1, carries=1),
         r"RAM16SDP[124]": Cells(lut_rams=4),

@@ -23,7 +23,8 @@ from hwrnn.sim.cache import cached_build
 from hwrnn.sim.tools import Extra, find_package, find_yosys
 from hwrnn.synth.devices import chip
 from hwrnn.synth.pins import port_widths, wrapper
-from hwrnn.synth.yosys import PROGRAMS, Netlist, Source, failed, synthesise
+from hwrnn.synth.run import failed
+from hwrnn.synth.yosys import PROGRAMS, Netlist, Source, synthesise
 
 PROGRAM = "import sys; from {package} import {call} as run; sys.exit(run({arguments}))"
 NETLIST, LOG, REPORT = "netlist.json", "log.txt", "report.json"

