@@ -29,7 +29,9 @@ from hwrnn.errors import ToolError
 from hwrnn.sim.cache import forget_old
 from hwrnn.sim.tools import VerilatorPaths, find_gxx, find_verilator
 
-HARNESS = Path(__file__).resolve().parent / "harness" / "harness.cpp"
+HARNESSES = Path(__file__).resolve().parent / "harness"
+HARNESS = HARNESSES / "harness.cpp"
+UART = HARNESSES / "uart.cpp"
 RUNTIME = ("verilated", "verilated_threads", "verilated_vcd_c", "verilated_vpi", "verilated_random")
 KEEP = 400  # compiled designs; the ones that were not used for longest go first
 
@@ -38,7 +40,19 @@ class Driver(Enum):
     """What drives the compiled design."""
 
     HARNESS = "harness"
+    UART = "uart"
     COCOTB = "cocotb"
+
+    @property
+    def main(self) -> Path:
+        """The main program."""
+        match self:
+            case Driver.HARNESS:
+                return HARNESS
+            case Driver.UART:
+                return UART
+            case Driver.COCOTB:
+                return cocotb_main()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +147,7 @@ class Tools:
             *source.extra,
             str(variant),
             self.runtime_key(),
-            hashlib.sha256(Path(__file__).read_bytes() + HARNESS.read_bytes()).hexdigest(),
+            hashed(Path(__file__), variant.driver.main),
         ]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
@@ -156,6 +170,11 @@ class Tools:
         flags += ["-DVM_COVERAGE=0", "-DVM_SC=0", "-DVM_TIMING=0", f"-DVM_TRACE_VCD={int(trace)}"]
         flags += ["-DVM_TRACE_FST=0", "-DVM_TRACE_SAIF=0", "-faligned-new", "-fcf-protection=none"]
         return [*flags, f"-I{self.include}", f"-I{self.include / 'vltstd'}"]
+
+
+def hashed(*files: Path) -> str:
+    """A hash of the contents of files."""
+    return hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()
 
 
 @cache
@@ -242,8 +261,7 @@ def translation_units(cpp: Path, variant: Variant) -> list[Unit]:
     sources = sorted(p for p in cpp.glob("*.cpp"))
     slow = [p for p in sources if re.search(r"__Slow|__Syms|__Trace.*Slow|^Vtop\.cpp", p.name)]
     fast = [p for p in sources if p not in slow]
-    main = HARNESS if variant.driver is Driver.HARNESS else cocotb_main()
-    groups = [("slow", slow, "-O0"), ("main", [main], "-O1")]
+    groups = [("slow", slow, "-O0"), ("main", [variant.driver.main], "-O1")]
     level = "-O3 -march=native" if variant.fast else "-O1"
     groups += [(f"fast{k}", part, level) for k, part in enumerate(gathered(fast, 1_000_000))]
     units = []
