@@ -141,8 +141,22 @@ class CellToScan:
 
     def _first_state(self, source: str, letter: str) -> str:
         """An initial state that fits any batch; see the module's page."""
-        if source not in self.constants:
-            return source
+        if source in self.constants:
+            row, units = self._first_row(source, letter)
+        else:
+            quant = next((node for node in self.graph.node if source in node.output), None)
+            if quant is None or quant.op_type != "Quant" or quant.input[0] not in self.constants:
+                return source
+            raw, units = self._first_row(quant.input[0], letter)
+            row = f"{raw}_q"
+            copy = NodeProto.FromString(quant.SerializeToString())
+            copy.name = copy.output[0] = row
+            copy.input[0] = raw
+            self.before.append(copy)
+        return self._add("Expand", [row, self._state_shape(units)], f"{self.name}/{letter}_first")
+
+    def _first_row(self, source: str, letter: str) -> tuple[str, int]:
+        """The row that all sequences of a constant state have in common, and its size."""
         state = numpy_helper.to_array(self.constants[source]).astype(np.float32)
         rows = state.reshape(-1, state.shape[-1])
         if (rows != rows[:1]).any():
@@ -151,9 +165,7 @@ class CellToScan:
                 f"the initial {letter} differs from sequence to sequence of the example batch",
                 "give all sequences the same initial state, or export with a batch of 1",
             )
-        row = self._constant(f"{self.name}/{letter}_row", rows[:1].copy())
-        shape = self._state_shape(rows.shape[1])
-        return self._add("Expand", [row, shape], f"{self.name}/{letter}_first")
+        return self._constant(f"{self.name}/{letter}_row", rows[:1].copy()), rows.shape[1]
 
     def _state_shape(self, hidden: int) -> str:
         shape = f"{self.name}/state_shape"

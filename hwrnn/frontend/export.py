@@ -24,6 +24,7 @@ from onnx import ModelProto
 
 from hwrnn.errors import ExportFault, OutputError, ToolError, shorten
 from hwrnn.frontend.cell_nodes import HWRNN_DOMAIN, HWRNN_DOMAIN_VERSION, cells
+from hwrnn.frontend.fold_states import fold_states
 from hwrnn.frontend.lower_cells import free_batch_and_steps
 
 if TYPE_CHECKING:
@@ -146,11 +147,12 @@ def _evaluating(module: nn.Module) -> Iterator[None]:
     from brevitas.export.manager import _restore_act_caching_mode
 
     from hwrnn.frontend.export_cells import CellManager
+    from hwrnn.nn.states import every_state_found
 
     flags = {part: part.training for part in module.modules()}
     module.eval()
     try:
-        with torch.no_grad():
+        with torch.no_grad(), every_state_found(module):
             yield
     finally:
         CellManager.set_export_mode(module, enabled=False)
@@ -242,6 +244,7 @@ def _without_dynamo() -> dict[str, bool]:
 def _tidy(model: ModelProto) -> None:
     """A version that every engine reads, and free batch and steps at the input."""
     model.ir_version = min(model.ir_version, MAX_IR_VERSION)
+    fold_states(model)
     free_batch_and_steps(model)
 
 

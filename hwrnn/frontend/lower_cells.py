@@ -51,6 +51,7 @@ from qonnx.transformation.base import Transformation
 
 from hwrnn.frontend.cell_nodes import attribute, cells, kind_of, readable_name
 from hwrnn.frontend.cell_scan import CellToScan
+from hwrnn.frontend.fold_states import fold_states
 from hwrnn.frontend.lower_gru import GruToScan
 from hwrnn.frontend.lower_lstm import LstmToScan
 from hwrnn.frontend.lower_rnn import RnnToScan
@@ -71,6 +72,7 @@ class LowerRecurrentCells(Transformation):  # type: ignore[misc]
         if not found:
             return model, False
         free_batch_and_steps(model.model)
+        fold_states(model.model)
         del graph.value_info[:]
         constants = {entry.name: entry for entry in graph.initializer}
         names = _distinct_names(found)
@@ -82,11 +84,18 @@ class LowerRecurrentCells(Transformation):  # type: ignore[misc]
                 lowered += form(node, names[node.output[0]], constants, graph).lower()
             else:
                 lowered.append(node)
-        kept = [NodeProto.FromString(node.SerializeToString()) for node in lowered]
+        kept = [NodeProto.FromString(node.SerializeToString()) for node in used_nodes(lowered, graph)]
         del graph.node[:]
         graph.node.extend(kept)
         _drop_unused_constants(graph)
         return model, False
+
+
+def used_nodes(nodes: Sequence[NodeProto], graph: GraphProto) -> list[NodeProto]:
+    """The nodes without the Quants that nobody reads: those of initial states were copied."""
+    used = {name for node in nodes for name in (*node.input, *_captured(node))}
+    used |= {port.name for port in graph.output}
+    return [node for node in nodes if node.op_type != "Quant" or used.intersection(node.output)]
 
 
 def _distinct_names(nodes: Sequence[NodeProto]) -> dict[str, str]:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hwrnn.nn.gru import QuantGRU
+    from hwrnn.nn.states import QuantLSTM, QuantRNN
 
-__all__ = ["QuantGRU"]
+__all__ = ["QuantGRU", "QuantLSTM", "QuantRNN"]
 
 
 def __getattr__(name: str) -> object:
@@ -18,11 +19,11 @@ def __getattr__(name: str) -> object:
     from hwrnn.errors import ToolError
 
     try:
-        from hwrnn.nn import gru
+        from hwrnn.nn import gru, states
     except ImportError as fault:
         hint = 'pip install "hwrnn[train]"'
         raise ToolError(f"hwrnn.nn.{name}", f"needs torch and brevitas: {fault}", hint) from fault
-    value: object = getattr(gru, name)
+    value: object = getattr(gru if name == "QuantGRU" else states, name)
     globals()[name] = value
     return value
 
