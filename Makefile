@@ -45,7 +45,7 @@ $(STAMP): pyproject.toml constraints.txt
 	    --no-deps -c constraints.txt --index-url "$(TORCH_INDEX)" torch \
 	  || echo "no CPU build of torch there; the default index will do"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt \
-	  -e '.[train,sim,synth,report,dev]'
+	  -e '.[train,sim,synth,device,report,dev]'
 	@touch $@
 
 demo: $(STAMP)

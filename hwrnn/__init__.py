@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hwrnn import nn
-    from hwrnn.flow import build, emit, estimate, export, load, run, simulate, verify, weights
+    from hwrnn.flow import (
+        build,
+        emit,
+        estimate,
+        export,
+        load,
+        run,
+        simulate,
+        synthesise,
+        verify,
+        weights,
+    )
 
 __version__ = "0.1.0"
 __all__ = [
@@ -20,6 +31,7 @@ __all__ = [
     "nn",
     "run",
     "simulate",
+    "synthesise",
     "verify",
     "weights",
 ]

@@ -6,12 +6,8 @@ Exit codes: 0 ok, 1 a check failed, 2 bad input or usage, 3 a needed tool is mis
 
 from __future__ import annotations
 
-import json
-import re
 import sys
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -22,6 +18,8 @@ import typer
 from hwrnn import __version__
 from hwrnn.cli_files import load_array, save_arrays, save_outputs, save_text
 from hwrnn.cli_options import chooses_design
+from hwrnn.cli_print import print_json, print_table, stages, timed_stage
+from hwrnn.cli_synth import synth
 from hwrnn.errors import DataError, DesignError, HwrnnError, ToolError
 
 if TYPE_CHECKING:
@@ -100,7 +98,7 @@ def build(
 
     if bitstream:
         _arrives_later("--bitstream")
-    with _stages("reading the model", "building", "writing") as stage:
+    with stages("reading the model", "building", "writing") as stage:
         next(stage)
         graph = hwrnn.load(model)
         next(stage)
@@ -113,7 +111,7 @@ def build(
         files.write(output)
     if as_json:
         facts = _facts(estimated)
-        _print_json({"folder": str(output), "backend": str(backend), "estimate": facts})
+        print_json({"folder": str(output), "backend": str(backend), "estimate": facts})
     else:
         _print_estimate(estimated)
         print(f"project: {output}")
@@ -141,7 +139,7 @@ def run(
     import hwrnn
 
     x = load_array(inputs)
-    with _stages("reading the model", "running the C-model") as stage:
+    with stages("reading the model", "running the C-model") as stage:
         next(stage)
         graph = hwrnn.load(model)
         next(stage)
@@ -180,14 +178,14 @@ def verify(
     names = tuple(name.strip() for name in engines.split(",") if name.strip())
     if not names:
         raise DesignError("--engines", "names no engine", "leave it out to run all of them")
-    with _stages("reading the model", f"comparing {', '.join(names)}") as stage:
+    with stages("reading the model", f"comparing {', '.join(names)}") as stage:
         next(stage)
         graph = hwrnn.load(model)
         next(stage)
         design = hwrnn.build(graph, **chosen)
         report = hwrnn.verify(graph, x, engines=names, expected=y, design=design)
     if as_json:
-        _print_json(report.as_dict())
+        print_json(report.as_dict())
     else:
         _print_report(report)
     if not report.ok:
@@ -211,7 +209,7 @@ def estimate(
     import hwrnn
     from hwrnn.design.folding_file import write_folding
 
-    with _stages("reading the model", "building", "computing the schedule") as stage:
+    with stages("reading the model", "building", "computing the schedule") as stage:
         next(stage)
         graph = hwrnn.load(model)
         next(stage)
@@ -225,7 +223,7 @@ def estimate(
 
         save_text(schedule_svg, draw_schedule(design, steps))
     if as_json:
-        _print_json(_facts(estimated))
+        print_json(_facts(estimated))
         return
     _print_estimate(estimated)
     if schedule:
@@ -234,12 +232,7 @@ def estimate(
         print(schedule_text(design, steps))
 
 
-@app.command()
-@chooses_design
-def synth(model: Model, chosen: dict[str, Any]) -> None:
-    """Synthesise for a board with the open toolchain (arrives later)."""
-    del model, chosen
-    _arrives_later("hwrnn synth")
+app.command()(chooses_design(synth))
 
 
 @app.command()
@@ -258,7 +251,7 @@ def weights(
     """
     import hwrnn
 
-    with _stages("reading the models", "building", "finding constants") as stage:
+    with stages("reading the models", "building", "finding constants") as stage:
         next(stage)
         graph, first = hwrnn.load(model), hwrnn.load(like)
         next(stage)
@@ -275,9 +268,9 @@ def boards(as_json: Json = False) -> None:
     from hwrnn.board import boards as known
 
     if as_json:
-        _print_json([b.as_dict() for b in known()])
+        print_json([b.as_dict() for b in known()])
         return
-    _print_table(
+    print_table(
         "boards",
         [
             {
@@ -308,13 +301,13 @@ def doctor(as_json: Json = False) -> None:
     found = survey()
     missing = [line for line in found if not line.ok]
     if as_json:
-        _print_json({"ok": not missing, "tools": [line.as_dict() for line in found]})
+        print_json({"ok": not missing, "tools": [line.as_dict() for line in found]})
     else:
         rows = [
             {"": str(f.extra), "tool": f.tool, "found": status(f), "what for": f.purpose}
             for f in found
         ]
-        _print_table("doctor", rows)
+        print_table("doctor", rows)
         for error in (line.error for line in missing):
             print(error)
     if missing:
@@ -330,9 +323,9 @@ def demo(
     """Train a small LSTM, build it for two boards, prove every engine equal, write a report."""
     from hwrnn.demo import run_demo
 
-    result = run_demo(output, _stage)
+    result = run_demo(output, timed_stage)
     for title, rows in result.tables().items():
-        _print_table(title, rows)
+        print_table(title, rows)
     if not result.ok:
         print("FAILED: an engine differs, or a cycle count is not the estimate", file=sys.stderr)
         raise typer.Exit(1)
@@ -340,42 +333,6 @@ def demo(
 
 def _arrives_later(what: str) -> NoReturn:
     raise DesignError(what, "arrives with synthesis support, in a later version")
-
-
-@contextmanager
-def _stages(*names: str) -> Iterator[Iterator[None]]:
-    """A progress bar on stderr, one step per name: call next() when a stage begins."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    console = Console(stderr=True)
-    silent = not console.is_terminal
-    with Progress(*columns, console=console, transient=True, disable=silent) as progress:
-        task = progress.add_task("", total=len(names))
-
-        def begin() -> Iterator[None]:
-            for done, name in enumerate(names):
-                progress.update(task, description=name, completed=done)
-                yield
-
-        yield begin()
-
-
-@contextmanager
-def _stage(name: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-    """A progress bar on stderr for one stage; a line with its seconds when it has ended."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    start = time.perf_counter()
-    silent = not console.is_terminal
-    with Progress(*columns, console=console, transient=True, disable=silent) as progress:
-        task = progress.add_task(name, total=total)
-        yield lambda done: progress.update(task, completed=done)
-    console.print(f"{time.perf_counter() - start:7.1f} s  {name}", highlight=False)
 
 
 def _facts(e: Estimate) -> dict[str, object]:
@@ -386,23 +343,19 @@ def _facts(e: Estimate) -> dict[str, object]:
     return e.as_dict() | {"folding": folding_of(e.design)} | bound
 
 
-def _print_json(data: object) -> None:
-    print(json.dumps(data, indent=2))
-
-
 def _print_report(report: VerifyReport) -> None:
     """Engines, the comparison with the module if there is one, and quantisers that saturate."""
-    _print_table("verify", report.rows())
+    print_table("verify", report.rows())
     module = report.as_dict().get("module")
     if isinstance(module, dict):
         plain = {k: v for k, v in module.items() if not isinstance(v, list)}
-        _print_table("the module", [{"": k, "value": v} for k, v in plain.items()])
+        print_table("the module", [{"": k, "value": v} for k, v in plain.items()])
         for trace in module["first_differences"][:SHOWN_TRACES]:
             print(", ".join(f"{k} {v}" for k, v in trace.items() if v not in (None, "")))
     shares = [s for s in report.saturation if s.share]
     if shares:
         rows = [{"": s.quantiser, "share": f"{100 * s.share:.2f} %"} for s in shares]
-        _print_table("quantisers that saturate", rows)
+        print_table("quantisers that saturate", rows)
 
 
 def _print_estimate(e: Estimate) -> None:
@@ -414,14 +367,14 @@ def _print_estimate(e: Estimate) -> None:
         ("from sequence to sequence", f"{e.interval_cycles:,}", e.interval_cycles),
     ]
     clock = f"µs at {e.clock_mhz:g} MHz"
-    _print_table(
+    print_table(
         f"{e.design.name} on {board.title}, {board.part}",
         [
             {"": what, "cycles": cycles, clock: f"{n / e.clock_mhz:,.3f}"}
             for what, cycles, n in times
         ],
     )
-    _print_table(
+    print_table(
         f"{e.multipliers:,} multipliers, {e.weight_bits:,} weight bits",
         [
             {
@@ -441,22 +394,3 @@ def _print_estimate(e: Estimate) -> None:
     if over:
         print(f"more than the board has: {', '.join(over)}")
         print("  hint: fold more (a smaller pe or simd), or take a larger board")
-
-
-def _print_table(title: str, rows: Iterable[Mapping[str, object]]) -> None:
-    """Print rows that share their keys; numbers to the right, nothing cut off."""
-    from rich.box import SIMPLE
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    lines = list(rows)
-    table = Table(title=title, title_justify="left", box=SIMPLE)
-    for key in lines[0] if lines else ():
-        right = all(re.fullmatch(r"[-\d,.]*", str(line[key])) for line in lines)
-        table.add_column(key, justify="right" if right else "left", no_wrap=True)
-    for line in lines:
-        table.add_row(*(Text(str(value)) for value in line.values()))
-    wide = Console(width=1000)
-    wide.width = table.__rich_measure__(wide, wide.options).maximum
-    wide.print(table)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The public functions: load, run, build, estimate, emit, simulate, verify (and export)."""
+"""The public functions: load, run, build, estimate, emit, simulate, synthesise, verify (and
+export).
+"""
 
 from __future__ import annotations
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from hwrnn.cmodel.fast import Compiled
     from hwrnn.sim.engines import SimResult
     from hwrnn.sim.verify import VerifyReport
+    from hwrnn.synth.result import SynthResult
 
 __all__ = [
     "build",
@@ -42,6 +45,7 @@ __all__ = [
     "load",
     "run",
     "simulate",
+    "synthesise",
     "trace",
     "verify",
     "weights",
@@ -70,7 +74,7 @@ def load(path: str | os.PathLike[str]) -> Graph:
 
 def run(
     graph: Graph,
-    x: ArrayLike,
+    x: Inputs,
     *,
     integers: bool = False,
     lengths: Sequence[int] | None = None,
@@ -78,7 +82,8 @@ def run(
     """Run the Python C-model.
 
     x: the model's own axes and shape (`graph.inputs[0].axes`); float32 values are quantised by
-    the first quantiser, integers are taken as quantised. `lengths`: the steps of each sequence
+    the first quantiser, integers are taken as quantised. A model with several inputs (initial
+    states) takes a dict by name, or a tuple in the order of `graph.inputs`. `lengths`: the steps of each sequence
     that count; a sequence output is filled up with 0 behind them. Returns float32, rounded once
     from the exact real values, or with `integers` the int64 behind them; a dict by name if the
     graph has several outputs. Raises DataError.
@@ -90,36 +95,38 @@ def run(
     outputs = graph.outputs
     made: dict[str, NDArray[Any]]
     if len(set(batch.lengths)) == 1:
-        inputs = {graph.inputs[0].out.name: batch.q[: batch.lengths[0]]}
+        inputs = feeds(graph, batch, batch.lengths[0])
         found: Mapping[str, NDArray[Any]] = (
             model.run(inputs) if integers else run_real(model, inputs)
         )
         made = {o.out.name: in_axes(o, found[o.out.name]) for o in outputs}
     else:
         whole = mixed_lengths(model, batch)
-        made = {o.out.name: q if integers else to_real(o, q) for o, q in whole.items()}
+        made = {
+            o.out.name: in_axes(o, q if integers else to_real(o, q)) for o, q in whole.items()
+        }
     return next(iter(made.values())) if len(made) == 1 else made
 
 
 def mixed_lengths(model: Compiled, batch: Batch) -> dict[Output, Ints]:
-    """Every output in the model's axes; sequences of the same length run together."""
+    """Every output, (steps, batch, F) or (batch, F); sequences of one length run together."""
     graph, none = model.graph, np.empty(0, dtype=np.int64)
     parts = {o.out.name: [none] * len(batch.lengths) for o in graph.outputs}
     for steps, members in batch.groups().items():
-        found = model.run({graph.inputs[0].out.name: batch.q[:steps, members]})
+        found = model.run(feeds(graph, batch, steps, members))
         for name, q in found.items():
             for k, b in enumerate(members):
                 parts[name][b] = q[:, k] if q.ndim == 3 else q[k][None]
-    return {o: arrange(o, parts[o.out.name]) for o in graph.outputs}
+    return {o: together(o, parts[o.out.name]) for o in graph.outputs}
 
 
-def trace(graph: Graph, x: ArrayLike) -> dict[str, Ints]:
+def trace(graph: Graph, x: Inputs) -> dict[str, Ints]:
     """Every named integer of a run, those inside of the cells step by step.
 
     Arrays are (steps, batch, elements), or (batch, elements) for one vector a sequence.
     """
     batch = take_batch(graph, x)
-    return run_plain(graph, {graph.inputs[0].out.name: batch.q})
+    return run_plain(graph, feeds(graph, batch))
 
 
 def build(
@@ -211,6 +218,21 @@ def simulate(
     graph = design.graph if image is None else image.graph
     batch: Batch = take_batch(graph, x, lengths)
     return simulate_batch(design, batch, engine, Path(trace) if trace else None, image)
+
+
+def synthesise(
+    design: Design, *, place: bool = False, freq_mhz: float | None = None, seed: int = 1
+) -> SynthResult:
+    """Synthesise the RTL of a design with yosys and, with `place`, place and route it with nextpnr.
+
+    The result has `total`, `units` (cells by kernel), `use` (of the board), `placed`, `path` and
+    `as_dict()`; `check()` raises if the design does not fit the board, or misses `freq_mhz`
+    (default: the board's clock). A design that does not fit is not placed. Raises BoardError for
+    `place` on a board without open place and route, ToolError.
+    """
+    from hwrnn.synth.result import synth_design
+
+    return synth_design(design, place_it=place, freq_mhz=freq_mhz, seed=seed)
 
 
 def weights(design: Design, graph: Graph) -> Image:
