@@ -59,6 +59,12 @@ class ToolError(HwrnnError):
     exit_code = 3
 
 
+class DeviceError(HwrnnError):
+    """A board that does not answer, answers wrongly, or is not the one that was asked for."""
+
+    exit_code = 3
+
+
 def shorten(name: str, limit: int = 120) -> str:
     """A name as it may be shown in a message: one line, printable, at most `limit` characters."""
     clean = "".join(ch if ch.isprintable() else f"\\x{ord(ch):02x}" for ch in name)

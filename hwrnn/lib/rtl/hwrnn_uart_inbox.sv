@@ -29,7 +29,7 @@ module hwrnn_uart_inbox #(
     $error("hwrnn_uart_inbox: Depth is %0d, it must be a power of two from 256 to 65536", Depth);
   end
 
-  logic [8:0] memory_q [Depth];
+  (* no_rw_check *) logic [8:0] memory_q [Depth];  // a byte is never read while it is written
   logic [8:0] data_q;
   logic [Bits-1:0] write_q, write_d, kept_q, kept_d, read_q, read_d, room;
   logic lost_q, lost_d, valid_q, valid_d, full, take;

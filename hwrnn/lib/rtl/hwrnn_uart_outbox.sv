@@ -29,7 +29,7 @@ module hwrnn_uart_outbox #(
     $error("hwrnn_uart_outbox: Depth is %0d, it must be a power of two from 256 to 65536", Depth);
   end
 
-  logic [8:0] memory_q [Depth];
+  (* no_rw_check *) logic [8:0] memory_q [Depth];  // a byte is never read while it is written
   logic [8:0] data_q;
   logic [Bits-1:0] write_q, write_d, start_q, start_d, read_q, read_d;
   logic valid_q, valid_d, push;
