@@ -74,6 +74,7 @@ class StandardCell:
 
     def __post_init__(self) -> None:
         self.layout = int_attribute(self.node, "layout", 0)
+        self.producers = {name: made for made in self.graph.node for name in made.output}
         self.units = self._units()
 
     def step(self) -> None:
@@ -153,11 +154,11 @@ class StandardCell:
 
     def _first_state(self, letter: str, index: int) -> str:
         """The initial state of this direction, (B, H)."""
-        if self.given(index) and self.value_of(index) is None:
+        found = self._constant_state(index)
+        if self.given(index) and found is None:
             axis = 1 if self.layout else 0
             which = self.constant("direction", np.array(self.direction, np.int64))
             return self.add("Gather", [self.given(index), which], f"{letter}_first", axis=axis)
-        found = self.value_of(index)
         rows = np.zeros((1, self.units), np.float32)
         if found is not None:
             rows = np.asarray(found[:, self.direction] if self.layout else found[self.direction])
@@ -168,6 +169,21 @@ class StandardCell:
             )
         row = self.constant(f"{letter}_row", rows[:1].astype(np.float32))
         return self.add("Expand", [row, self._state_shape()], f"{letter}_first")
+
+    def _constant_state(self, index: int) -> np.ndarray | None:
+        """The initial states, if they are a constant, or one that is expanded to the batch."""
+        found = self.value_of(index)
+        made = self.producers.get(self.given(index))
+        if found is not None or made is None or made.op_type != "Expand":
+            return found
+        source = self.constants.get(made.input[0])
+        if source is None:
+            return None
+        value = numpy_helper.to_array(source)
+        count = 1 + self.direction
+        whole = (1, count, self.units) if self.layout else (count, 1, self.units)
+        fits = value.ndim < 3 or value.shape[1 if self.layout else 0] in (1, count)
+        return np.broadcast_to(value, whole) if fits and value.size <= self.units else value
 
     def _state_shape(self) -> str:
         shape = self.at("state_shape")
@@ -188,12 +204,29 @@ class StandardCell:
             if part.shape[0] != self.units:
                 self.fault(f"its input {index} is too small for {self.units} units")
             return self.constant(label, np.ascontiguousarray(part.T if matrix else part))
+        gate = self._part(self.given(index), start // self.units)
+        if gate:
+            return self.add("Transpose", [gate], label, perm=[1, 0]) if matrix else gate
         which = self.constant("direction", np.array(self.direction, np.int64))
         whole = self._once("Gather", [self.given(index), which], f"input_{index}", axis=0)
         ends = {"from": start, "to": stop, "axis": 0}
         slots = [self.constant(f"{label}/{k}", np.array([v], np.int64)) for k, v in ends.items()]
         rows = self.add("Slice", [whole, *slots], f"{label}_rows" if matrix else label)
         return self.add("Transpose", [rows], label, perm=[1, 0]) if matrix else rows
+
+    def _part(self, name: str, which: int) -> str:
+        """The tensor of one gate, if the file stacks those of all gates with a Concat."""
+        made = self.producers.get(name)
+        if made is not None and made.op_type == "Concat" and axis_of(made) == 0:
+            made = self.producers.get(made.input[self.direction])
+        if made is None or made.op_type != "Unsqueeze":
+            return ""
+        stack = self.producers.get(made.input[0])
+        size = len(self.kind.gates)
+        whole = stack is not None and stack.op_type == "Concat" and axis_of(stack) == 0
+        if stack is None or not whole or len(stack.input) not in (size, 2 * size):
+            return ""
+        return str(stack.input[which])
 
     def _once(self, op: str, inputs: Sequence[str], label: str, **attributes: Attribute) -> str:
         made = any(self.at(label) in node.output for node in self.before)
@@ -288,6 +321,11 @@ def int_attribute(node: NodeProto, name: str, default: int) -> int:
     """An integer attribute."""
     found = next((a for a in node.attribute if a.name == name), None)
     return default if found is None else int(found.i)
+
+
+def axis_of(node: NodeProto) -> int:
+    """The axis of a Concat."""
+    return int_attribute(node, "axis", 0)
 
 
 def refuse(node: NodeProto, fact: str, hint: str = "") -> NoReturn:
