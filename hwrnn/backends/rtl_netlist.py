@@ -91,12 +91,16 @@ def range_of(width: int | None) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instance:
-    """An instance of a library module: parameters and connections as they are printed."""
+    """An instance of a library module: parameters and connections as they are printed.
+
+    `given`: the parameters as they are.
+    """
 
     module: str
     name: str
     parameters: tuple[tuple[str, str], ...]
     ports: tuple[tuple[str, str], ...]
+    given: Mapping[str, Parameter]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -134,6 +138,7 @@ class Module:
                 name=name,
                 parameters=padded({k: sv_parameter(v) for k, v in parameters.items()}),
                 ports=padded({k: str(v) for k, v in (clock | dict(ports)).items()}),
+                given=dict(parameters),
             )
         )
 

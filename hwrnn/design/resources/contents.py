@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How many LUTs the contents of a memory take: their distinct functions of a LUT's inputs.
+
+A column of a ROM is a function of the address. With the address cut into what one LUT reads and
+the rest, it is a multiplexer over pieces; equal pieces (of all columns, a piece and its complement
+too) are made once, constant ones not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def functions(words: Sequence[int], bits: int, width: int, wide: bool) -> float:
+    """LUTs of `words` (`width` bits each) read by an address of `bits` bits."""
+    found = pieces(words, bits, width, 6 if wide else 4)
+    return found["leaves"] + found["joins"]
+
+
+def columns(words: Sequence[int], bits: int, width: int) -> NDArray[np.uint8]:
+    """A row for each bit of the words, a column for each address; behind the last word 0."""
+    octets = -(-max(width, 1) // 8)
+    raw = b"".join(w.to_bytes(octets, "little") for w in words)
+    table = np.frombuffer(raw, dtype=np.uint8).reshape(len(words), octets)
+    found = np.unpackbits(table, axis=1, bitorder="little")[:, :width].T
+    full = np.zeros((width, 1 << bits), dtype=np.uint8)
+    full[:, : len(words)] = found
+    return full
+
+
+def pieces(words: Sequence[int], bits: int, width: int, inputs: int) -> dict[str, float]:
+    """`leaves`: LUTs that read the low address bits; `joins`: those that choose among them."""
+    table = columns(words, bits, width)
+    low = min(bits, inputs)
+    leaves, ids = distinct(table.reshape(-1, 1 << low))
+    ids = ids.reshape(width, -1)
+    joins = 0.0
+    step = 2 if inputs == 6 else 1
+    while ids.shape[1] > 1:
+        take = min(1 << step, ids.shape[1])
+        groups = ids.reshape(-1, take)
+        kinds = np.unique(groups, axis=0)
+        real = kinds[(kinds != kinds[:, :1]).any(axis=1)]
+        joins += len(real) * (take - 1) / 3 if inputs == 6 else len(real) * (take - 1)
+        _, back = np.unique(groups, axis=0, return_inverse=True)
+        ids = back.reshape(width, -1)
+        same = (kinds == kinds[:, :1]).all(axis=1)
+        del same
+    return {"leaves": float(leaves), "joins": joins, "inputs": float(low)}
+
+
+def distinct(rows: NDArray[np.uint8]) -> tuple[int, NDArray[np.int64]]:
+    """How many LUTs the rows take, and which row is which; a row and its complement are one,
+    a constant or a bit of the address is none.
+    """
+    flip = rows[:, :1]
+    packed = np.packbits(rows ^ flip, axis=1)
+    kinds, back = np.unique(packed, axis=0, return_inverse=True)
+    free = free_rows(rows.shape[1])
+    count = sum(bytes(k) not in free for k in kinds)
+    return count, back.reshape(-1) * 2 + flip[:, 0]
+
+
+def free_rows(size: int) -> frozenset[bytes]:
+    """Rows that need no LUT: constants and address bits."""
+    at = np.arange(size)
+    found = [np.zeros(size, dtype=np.uint8)]
+    bit = 1
+    while bit < size:
+        found.append(((at & bit) > 0).astype(np.uint8))
+        bit *= 2
+    return frozenset(bytes(np.packbits(row)) for row in found)
