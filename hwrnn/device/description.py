@@ -17,7 +17,7 @@ from hwrnn.errors import DeviceError
 MAGIC = b"hwrn"
 PROTOCOL = 1
 HEAD = 32
-PAGE = 64
+PAGE = 32
 
 Ints = NDArray[np.int64]
 

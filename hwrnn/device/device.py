@@ -16,13 +16,15 @@ from numpy.typing import ArrayLike, NDArray
 from hwrnn.device.arrays import arranged, sequences_of
 from hwrnn.device.description import PAGE, Description, Head, Port
 from hwrnn.device.frames import MOST, Answer, Command, Outcome, Request
-from hwrnn.device.link import Health, Link
+from hwrnn.device.link import Health, Link, NoisyLine
 from hwrnn.device.link import Port as SerialPort
 from hwrnn.errors import DeviceError
 
 BAUD = 115_200
 STATUS_BYTES = 4
-FIRST_CHUNK, LEAST_CHUNK = 64, 16  # bytes of a payload: more while all goes well
+FIRST_CHUNK, LEAST_CHUNK = 64, 16  # bytes of a payload: more while all goes well, half if not
+MORE = 16
+RESTARTS = 4  # of a sequence, where the line is so bad that long frames never pass
 Progress = Callable[[int, int], None]
 
 
@@ -113,7 +115,8 @@ class Device:
         self._recover()
         self._clean = False  # until all is back: an interrupt may leave half a sequence behind
         for k, steps in enumerate(sequences):
-            results.append(self._result(self._exchange(self.description.input.pack(steps))))
+            data = self._whole(self.description.input.pack(steps))
+            results.append(self.description.output.unpack(data))
             if progress is not None:
                 progress(k + 1, len(sequences))
         self._clean = True
@@ -168,6 +171,16 @@ class Device:
         request = Request(command=Command.DESCRIBE, argument=number, limit=PAGE)
         return self._link.ask(request).payload
 
+    def _whole(self, data: bytes) -> bytes:
+        """The result of a sequence, from the start with small pieces if the line is very bad."""
+        for _ in range(RESTARTS):
+            try:
+                return self._exchange(data)
+            except NoisyLine:
+                self._chunk = LEAST_CHUNK
+                self._reset()
+        return self._exchange(data)
+
     def _exchange(self, data: bytes) -> bytes:
         """Send a sequence, in pieces that the device has room for, and gather its result."""
         result, sent = bytearray(), 0
@@ -198,8 +211,9 @@ class Device:
         )
         answer = self._link.ask(request)
         self._room = answer.room
-        calm = self.health.repeats == repeats
-        self._chunk = min(self._chunk * 2, MOST) if calm else max(self._chunk // 2, LEAST_CHUNK)
+        again = self.health.repeats - repeats
+        chunk = self._chunk >> again if again else self._chunk + MORE
+        self._chunk = min(max(chunk, LEAST_CHUNK), MOST)
         return answer
 
     def _complete(self, result: bytes, everything: bool) -> bytes:
@@ -212,9 +226,6 @@ class Device:
                 "the device does not fit its description: load the bitstream again",
             )
         return result
-
-    def _result(self, data: bytes) -> NDArray[np.int64]:
-        return self.description.output.unpack(data)
 
     def _stuck(self, sent: int, size: int) -> DeviceError:
         return DeviceError(

@@ -15,7 +15,11 @@ OVERHEAD = 20  # bytes of a frame besides its payload, escapes included
 GRACE_S = 0.25  # for the operating system and the USB adapter
 GAP_S = 0.005  # of silence behind a damaged frame, before the request is sent again
 TRIES = 3  # silence counts only after that many requests
-MOST_TRIES = 100
+MOST_TRIES = 40
+
+
+class NoisyLine(DeviceError):
+    """Too many attempts at one request came back damaged: shorter ones may still pass."""
 
 
 class Port(Protocol):
@@ -94,7 +98,7 @@ class Link:
             heard = time.monotonic() if alive else heard
             if attempt >= TRIES and time.monotonic() - heard > self.timeout:
                 raise self._silent()
-        raise DeviceError(
+        raise NoisyLine(
             self.name,
             f"{MOST_TRIES} attempts at one request came back damaged",
             "look at cable and ground, or use a slower baud rate",

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from onnx import ModelProto
 
-from hwrnn.cmodel.data import Batch, arrange, take_batch, to_real
+from hwrnn.cmodel.data import Batch, Inputs, arrange, take_batch, to_real
 from hwrnn.cmodel.plain import RULES, run_plain
 from hwrnn.errors import DataError
 from hwrnn.ir import Graph, Output, Requant, Rounding, Scan, walk
@@ -165,7 +165,7 @@ def by_sequence(array: NDArray[Any], output: Output) -> NDArray[Any]:
 
 def compare_module(
     graph: Graph,
-    x: ArrayLike,
+    x: Inputs,
     *,
     module: object = None,
     expected: ArrayLike | None = None,
@@ -177,8 +177,16 @@ def compare_module(
     """
     if module is None and expected is None:
         raise DataError("verify", "was given neither a module nor its outputs", "pass one of them")
+    if len(graph.inputs) > 1 or len(graph.outputs) > 1:
+        raise DataError(
+            "verify",
+            f"compares modules of one input and one output; this graph has {len(graph.inputs)} "
+            f"and {len(graph.outputs)}",
+            "export and compare the module without returned states",
+        )
     batch = take_batch(graph, x)
-    real = real_input(graph, np.asarray(x), batch)
+    array = next(iter(x.values())) if isinstance(x, Mapping) else x
+    real = real_input(graph, np.asarray(array), batch)
     recording = None if module is None else record_module(module, real)
     values = run_plain(graph, {graph.inputs[0].out.name: batch.q})
     said = np.asarray(expected, np.float32) if recording is None else recording.output

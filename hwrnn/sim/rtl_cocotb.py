@@ -22,7 +22,7 @@ def main(settings: dict[str, str]) -> int:
     results = get_runner("verilator").test(
         hdl_toplevel=binary.name,
         hdl_toplevel_lang="verilog",
-        test_module=TESTBENCH,
+        test_module=settings.get("testbench", TESTBENCH),
         build_dir=binary.parent,
         test_dir=run,
         results_xml=str(work / "results.xml"),

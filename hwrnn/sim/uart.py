@@ -3,113 +3,150 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import subprocess
+import sys
+import tempfile
+import time
 import tty
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from hwrnn.backends.files import FileSet
 from hwrnn.backends.shell import CORE
 from hwrnn.errors import ToolError
-from hwrnn.sim.rtl_run import chance
-from hwrnn.sim.verilate import Driver, Source, Variant, compile_rtl
+from hwrnn.sim.rtl_run import chance, tail
+from hwrnn.sim.verilate import Compiled, Driver, Source, Variant, compile_rtl
 
-PATIENCE_S = 30  # for the simulator to end when it is told to
+TESTBENCH = "hwrnn.sim.cocotb_tb.uart_tb"
+PATIENCE_S = 60  # for a simulator to start, and to end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A serial line: clock cycles a bit; the share of bytes that are damaged in each direction, as
-    drawn from a seed; clock cycles until the simulator gives up.
+    """A serial line: clock cycles a bit (those of the core); the share of bytes that are damaged in
+    each direction, drawn from a seed; bits until the simulator gives up.
     """
 
     divisor: int = 4
     damage: float = 0.0
     seed: int = 0
-    limit: int = 10**10
+    limit: int = 10**9
 
 
-@dataclass(frozen=True, slots=True)
-class Traffic:
-    """What went over the line."""
-
-    cycles: int
-    sent: int
-    received: int
-    damaged: int
-
-
-class Terminal:
-    """A program at one end of a pseudo-terminal, `port` being the other end. Closing its standard
-    input tells it to end; so it ends with us, whatever happens.
+@dataclass(slots=True)
+class Board:
+    """A simulated board: the name of its serial port. When it has ended: clock cycles, bytes to
+    and from the core, and how many of them were damaged.
     """
 
-    def __init__(
-        self, command: Sequence[str], folder: Path, env: dict[str, str] | None = None
-    ) -> None:
-        self._ours, self._theirs = pty.openpty()
-        tty.setraw(self._theirs)
-        self.port = os.ttyname(self._theirs)
-        words = [word.format(terminal=self._ours) for word in command]
-        self.process = subprocess.Popen(
-            words,
-            cwd=folder,
-            env=env,
-            pass_fds=(self._ours,),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    port: str
+    cycles: int = 0
+    sent: int = 0
+    received: int = 0
+    damaged: int = 0
 
-    def close(self) -> str:
-        """End the program; what it printed. Raises ToolError if it failed."""
+
+@contextmanager
+def simulated(files: FileSet, line: Line | None = None) -> Iterator[Board]:
+    """A board with the `hwrnn_board_core` of these files, as long as the context lasts.
+
+    Raises ToolError if a tool is missing or the simulation fails.
+    """
+    line = line or Line()
+    compiled = compile_rtl(Source(files=files, top=CORE), Variant(driver=Driver.UART))
+    ours, theirs = pty.openpty()
+    try:
+        tty.setraw(theirs)
+        board = Board(port=os.ttyname(theirs))
+        cycles = line.limit * line.divisor
+        numbers = (ours, line.divisor, chance(line.damage), line.seed, cycles)
+        command = [str(compiled.binary), *map(str, numbers)]
+        with running(command, compiled.folder, keep=ours) as process:
+            yield board
+        text = process.out
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    board.cycles, board.sent, board.received, board.damaged = map(int, text.split())
+
+
+@contextmanager
+def simulated_by_cocotb(files: FileSet, line: Line | None = None) -> Iterator[Board]:
+    """The same through cocotb: slow, on an undamaged line, nothing is counted."""
+    line = line or Line()
+    compiled = compile_rtl(Source(files=files, top=CORE), Variant(driver=Driver.COCOTB))
+    with tempfile.TemporaryDirectory(prefix="hwrnn-") as temporary:
+        work = Path(temporary)
+        name = work / "terminal"
+        job = {"name": str(name), "divisor": line.divisor, "limit": line.limit}
+        env = os.environ | {"HWRNN_UART": json.dumps(job), "PYTHONPATH": os.pathsep.join(sys.path)}
+        command = [sys.executable, "-m", "hwrnn.sim.rtl_cocotb", settings(compiled, work)]
+        with running(command, work, env=env) as process:
+            yield Board(port=process.said(name))
+
+
+def settings(compiled: Compiled, work: Path) -> str:
+    """What the runner of cocotb needs to know."""
+    found = {"binary": str(compiled.binary), "run": str(compiled.folder), "work": str(work)}
+    return json.dumps(found | {"trace": "", "testbench": TESTBENCH})
+
+
+@dataclass(slots=True)
+class Running:
+    """A simulator; when it has ended, what it printed."""
+
+    process: subprocess.Popen[str]
+    out: str = ""
+
+    def said(self, file: Path) -> str:
+        """The content of a file that it writes. Raises ToolError if it does not."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not file.is_file():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise ToolError("uart simulation", "did not start")
+            time.sleep(0.02)
+        return file.read_text(encoding="utf-8")
+
+    def end(self) -> None:
+        """Tell it to end, and wait. Raises ToolError if it failed."""
         try:
-            out, errors = self.process.communicate(timeout=PATIENCE_S)
+            self.out, errors = self.process.communicate(timeout=PATIENCE_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            out, errors = self.process.communicate()
-        finally:
-            os.close(self._ours)
-            os.close(self._theirs)
+            self.out, errors = self.process.communicate()
         if self.process.returncode:
-            code = self.process.returncode
-            raise ToolError("uart simulation", f"ended with code {code}:\n{out}{errors}".strip())
-        return out
+            fact = f"ended with code {self.process.returncode}:\n{tail(self.out + errors)}"
+            raise ToolError("uart simulation", fact)
 
 
-class Simulator:
-    """A simulated `hwrnn_board_core` behind the serial port `port`, while the context lasts."""
+@contextmanager
+def running(
+    command: list[str], folder: Path, *, keep: int | None = None, env: dict[str, str] | None = None
+) -> Iterator[Running]:
+    """A simulator that ends when its standard input is closed; so it ends with us, in any case.
 
-    def __init__(self, files: FileSet, line: Line | None = None) -> None:
-        self.line = line or Line()
-        self.traffic: Traffic | None = None
-        self._compiled = compile_rtl(Source(files=files, top=CORE), Variant(driver=Driver.UART))
-        self._terminal: Terminal | None = None
-
-    def __enter__(self) -> Self:
-        numbers = (self.line.divisor, chance(self.line.damage), self.line.seed, self.line.limit)
-        command = [str(self._compiled.binary), "{terminal}", *map(str, numbers)]
-        self._terminal = Terminal(command, self._compiled.folder)
-        return self
-
-    @property
-    def port(self) -> str:
-        """The name of the serial port."""
-        assert self._terminal is not None, "the simulator runs while its context lasts"
-        return self._terminal.port
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        assert self._terminal is not None
-        text = self._terminal.close()
-        self.traffic = Traffic(*map(int, text.split()))
+    keep: a file descriptor that it inherits.
+    """
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        env=env,
+        pass_fds=() if keep is None else (keep,),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    found = Running(process)
+    try:
+        yield found
+    except BaseException:
+        process.kill()
+        process.communicate()
+        raise
+    found.end()

@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hwrnn.board import Board
-from hwrnn.cmodel.data import Batch, arrange, take_batch
+from hwrnn.cmodel.data import Batch, Inputs, arrange, from_axes, one_by_one, take_batch
 from hwrnn.cmodel.fast import compile_graph
 from hwrnn.cmodel.plain import run_plain
 from hwrnn.cmodel.saturation import Saturation, input_saturation, saturation
@@ -18,11 +18,12 @@ from hwrnn.design.folding import FoldingSpec, resolve
 from hwrnn.design.lower import build_design, layers
 from hwrnn.design.options import Directions, Options
 from hwrnn.errors import DataError, DesignError, Mismatch
-from hwrnn.ir import Graph
+from hwrnn.ir import Graph, Input, Output
 from hwrnn.sim.engines import ENGINES, LATER, run_engine
 from hwrnn.sim.locate import InternalDifference, RunOne, locate
 
 Ints = NDArray[np.int64]
+Outputs = dict[Output, Ints]
 ALL = ("reference", "cmodel", *ENGINES)
 RANDOM_SEQUENCES = 16
 SEED = 2026
@@ -37,9 +38,13 @@ class Difference:
     unit: int
     expected: int
     got: int
+    output: str = ""
 
     def __str__(self) -> str:
-        where = f"sequence {self.sequence}, " + ("" if self.step is None else f"step {self.step}, ")
+        where = f"output {self.output}, " if self.output else ""
+        where += f"sequence {self.sequence}, " + (
+            "" if self.step is None else f"step {self.step}, "
+        )
         return f"{where}unit {self.unit}: expected {self.expected}, got {self.got}"
 
 
@@ -110,7 +115,7 @@ class Hardware:
 
 def verify_graph(
     graph: Graph,
-    x: ArrayLike | None,
+    x: Inputs | None,
     *,
     engines: Sequence[str],
     module: object,
@@ -123,14 +128,14 @@ def verify_graph(
             fact = LATER.get(name, "is not known")
             raise DesignError(f'engine "{name}"', fact, f"the engines are {', '.join(ALL)}")
     batch = random_batch(graph) if x is None else take_batch(graph, x)
-    values = [run_plain(graph, {graph.inputs[0].out.name: q[:, None]}) for q in batch.sequences()]
-    output = graph.outputs[0]
-    exact = arrange(output, [sequence_part(v[output.out.name]) for v in values])
+    values = [run_plain(graph, one) for one in one_by_one(graph, batch)]
+    exact = arranged(graph, values)
     run = runner(graph, batch, hardware)
     reports = []
     for name in engines:
-        report = compared(name, exact, run(name), output.axes)
-        if report.first and name != "reference":
+        got = run(name)
+        report = together([compared(name, exact[o], got[o], o) for o in graph.outputs])
+        if report.first and name != "reference" and not batch.states:
             k = report.first.sequence
             one = one_sequence(name, graph, hardware)
             inside = locate(graph, batch.sequences()[k], values[k], one)
@@ -143,19 +148,39 @@ def verify_graph(
     )
 
 
+def arranged(graph: Graph, values: Sequence[Mapping[str, Ints]]) -> Outputs:
+    """Every output in the model's axes, from the values of each sequence."""
+    return {o: arrange(o, [sequence_part(v[o.out.name]) for v in values]) for o in graph.outputs}
+
+
+def together(reports: Sequence[EngineReport]) -> EngineReport:
+    """One report of those of several outputs; only then does a difference name its output."""
+    if len(reports) == 1:
+        return replace(reports[0], first=reports[0].first and replace(reports[0].first, output=""))
+    return replace(
+        reports[0],
+        values=sum(r.values for r in reports),
+        differing=sum(r.differing for r in reports),
+        first=next((r.first for r in reports if r.first), None),
+    )
+
+
 def sequence_part(q: Ints) -> Ints:
     """(steps, 1, F) or (1, F) as (steps, F)."""
     return q[:, 0] if q.ndim == 3 else q
 
 
-def runner(graph: Graph, batch: Batch, hardware: Hardware) -> Callable[[str], Ints]:
+def runner(graph: Graph, batch: Batch, hardware: Hardware) -> Callable[[str], Outputs]:
     """A function that gives an engine's outputs in the model's axes."""
 
-    def run(name: str) -> Ints:
+    def run(name: str) -> Outputs:
         if name == "reference":
             return run_lowered(graph, batch)
+        if name == "cmodel":
+            model = compile_graph(graph)
+            return arranged(graph, [model.run(one) for one in one_by_one(graph, batch)])
         parts = run_sequences(name, graph, batch.sequences(), hardware)
-        return arrange(graph.outputs[0], parts)
+        return {graph.outputs[0]: arrange(graph.outputs[0], parts)}
 
     return run
 
@@ -187,11 +212,12 @@ def one_sequence(name: str, graph: Graph, hardware: Hardware) -> RunOne:
     return run
 
 
-def run_lowered(graph: Graph, batch: Batch) -> Ints:
+def run_lowered(graph: Graph, batch: Batch) -> Outputs:
     """The lowered QONNX file in an independent ONNX engine, its real outputs as integers."""
     from onnx import ModelProto
 
-    from hwrnn.sim.reference import run_reference
+    from hwrnn.frontend.walker import leads_to_state
+    from hwrnn.sim.reference import Reference
 
     if graph.lowered is None:
         raise DataError(
@@ -200,51 +226,59 @@ def run_lowered(graph: Graph, batch: Batch) -> Ints:
             "leave the engine reference out",
         )
     model = ModelProto.FromString(graph.lowered)
-    port, output = graph.inputs[0], graph.outputs[0]
+    engine = Reference(model)
+    names = sorted(engine.inputs, key=lambda name: leads_to_state(model.graph, name))
+    results = []
+    for one in one_by_one(graph, batch):
+        real = {
+            n: real_values(p, one[p.out.name]) for n, p in zip(names, graph.inputs, strict=True)
+        }
+        made = engine.run(real).values()
+        results.append(
+            {
+                o.out.name: np.rint(on_grid(o, from_axes(o, v))).astype(np.int64)
+                for o, v in zip(graph.outputs, made, strict=True)
+            }
+        )
+    return arranged(graph, results)
+
+
+def real_values(port: Input, q: Ints) -> NDArray[np.float64]:
+    """What an ONNX engine is given for integers, in the model's axes."""
     scale, first = (
         np.array([float(v) for v in r]) for r in (port.quantiser.scale, port.quantiser.offset)
     )
-    parts = []
-    for q in batch.sequences():
-        real = (q * scale + first)[:, None].transpose([("T", "B", "F").index(a) for a in port.axes])
-        made = run_reference(model, real)
-        made = made.squeeze(tuple(k for k, a in enumerate(output.axes) if a == "1"))
-        if output.out.sequence:
-            made = made.transpose([long_axes(output.axes).index(a) for a in ("T", "B", "F")])[:, 0]
-        parts.append(np.rint(on_grid(graph, made)).astype(np.int64))
-    return arrange(output, parts)
+    real, held = q * scale + first, ("T", "B", "F") if port.out.sequence else ("B", "F")
+    if "S" in port.axes:
+        real, held = real.reshape(len(real), port.stacked, -1), ("B", "S", "F")
+    return np.asarray(real.transpose([held.index(a) for a in port.axes]))
 
 
-def on_grid(graph: Graph, real: NDArray[np.floating]) -> NDArray[np.float64]:
+def on_grid(output: Output, real: NDArray[np.floating]) -> NDArray[np.float64]:
     """Real outputs in units of the output's grid."""
-    grid = graph.outputs[0].grid
+    grid = output.grid
     scale, offset = (np.array([float(v) for v in r]) for r in (grid.scale, grid.offset))
     return np.asarray((real.astype(np.float64) - offset) / scale)
 
 
-def compared(name: str, exact: Ints, got: Ints, axes: tuple[str, ...]) -> EngineReport:
+def compared(name: str, exact: Ints, got: Ints, output: Output) -> EngineReport:
     """Count the differences and name the first, in the order of sequence, step, unit."""
-    ones = tuple(k for k, a in enumerate(axes) if a == "1")
-    exact, got, axes = exact.squeeze(ones), got.squeeze(ones), long_axes(axes)
+    exact, got = from_axes(output, exact), from_axes(output, got)
+    if exact.ndim == 3:
+        exact, got = exact.swapaxes(0, 1), got.swapaxes(0, 1)
     differs = exact != got
     first = None
     if differs.any():
-        order = [axes.index(a) for a in ("B", "T", "F") if a in axes]
-        at = np.argwhere(differs.transpose(order))[0]
-        index = tuple(int(k) for k in at)
+        index = tuple(int(k) for k in np.argwhere(differs)[0])
         first = Difference(
             sequence=index[0],
             step=index[1] if len(index) == 3 else None,
             unit=index[-1],
-            expected=int(exact.transpose(order)[index]),
-            got=int(got.transpose(order)[index]),
+            expected=int(exact[index]),
+            got=int(got[index]),
+            output=output.out.name,
         )
     return EngineReport(engine=name, values=exact.size, differing=int(differs.sum()), first=first)
-
-
-def long_axes(axes: tuple[str, ...]) -> tuple[str, ...]:
-    """The axes without those of length one."""
-    return tuple(a for a in axes if a != "1")
 
 
 def random_batch(graph: Graph) -> Batch:
@@ -254,13 +288,17 @@ def random_batch(graph: Graph) -> Batch:
     steps = fixed_steps(graph) or port.example_steps or 16
     low, high = port.out.type.lo, port.out.type.hi
     shape = (steps, RANDOM_SEQUENCES, port.out.size)
+    states = {
+        s.out.name: rng.integers(s.out.type.lo, s.out.type.hi + 1, (RANDOM_SEQUENCES, s.out.size))
+        for s in graph.inputs[1:]
+    }
     uniform = rng.integers(low, high + 1, shape)
     middle, spread = (low + high) / 2, (high - low) / 6
     normal = np.clip(np.rint(rng.normal(middle, spread, shape)), low, high).astype(np.int64)
     q = np.where(np.arange(RANDOM_SEQUENCES)[None, :, None] % 4 == 0, uniform, normal)
     if fixed_steps(graph):
-        return Batch(q, (steps,) * RANDOM_SEQUENCES)
-    return Batch(q, tuple(int(n) for n in rng.integers(1, steps + 1, RANDOM_SEQUENCES)))
+        return Batch(q, (steps,) * RANDOM_SEQUENCES, states)
+    return Batch(q, tuple(int(n) for n in rng.integers(1, steps + 1, RANDOM_SEQUENCES)), states)
 
 
 def fixed_steps(graph: Graph) -> int | None:
@@ -271,7 +309,7 @@ def fixed_steps(graph: Graph) -> int | None:
 
 
 def module_report(
-    graph: Graph, x: ArrayLike | None, module: object, expected: ArrayLike | None
+    graph: Graph, x: Inputs | None, module: object, expected: ArrayLike | None
 ) -> object | None:
     """How the torch module's own outputs compare, if there are any."""
     if module is None and expected is None:

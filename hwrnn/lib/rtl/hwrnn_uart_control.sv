@@ -34,7 +34,7 @@ module hwrnn_uart_control #(
   output logic            out_forget_o,
   output logic            out_rewind_o,
 
-  output logic [13:0]     rom_address_o,
+  output logic [12:0]     rom_address_o,
   input  wire logic [7:0] rom_data_i,
 
   input  wire logic       error_i,
@@ -142,7 +142,7 @@ module hwrnn_uart_control #(
   assign ready = is_data ? out_valid_i : command_q == Describe || command_q == Status;
   assign sent  = tx_valid_o && tx_ready_i;
 
-  assign rom_address_o = {argument_q, count_q[5:0]};
+  assign rom_address_o = {argument_q, count_q[4:0]};
   assign out_read_o    = state_q == Payload && is_data && sent;
   assign answering_o   = state_q != Listen;
   assign tx_end_o      = state_q == Open || state_q == Close;

@@ -2,7 +2,7 @@
 // Between a serial line and the AXI4-Stream ports of a design; the protocol is in docs/uart.md.
 // BaudDivisor: cycles a bit. XBytes, YBytes: bytes of TDATA to and from the design. Depth: bytes of
 // each buffer. WaitBits: an answer waits for results for 2**WaitBits cycles. RomPages: the memory
-// that describes the design to the host, in pages of 64 bytes.
+// that describes the design to the host, in pages of 32 bytes.
 // design_rst_o resets the design: with rst_i, and for a cycle when the host asks for it.
 `default_nettype none
 
@@ -35,7 +35,7 @@ module hwrnn_uart_shell #(
   output logic                     busy_o
 );
 
-  localparam int unsigned RomBytes = RomPages * 64;
+  localparam int unsigned RomBytes = RomPages * 32;
   localparam int unsigned RomBits = $clog2(RomBytes);
 
   if (RomPages < 1 || RomPages > 256) begin : g_check_rom
@@ -97,7 +97,7 @@ module hwrnn_uart_shell #(
 
   // -- requests and answers -------------------------------------------------------------------
 
-  logic [13:0] rom_address;
+  logic [12:0] rom_address;
   logic [8:0] in_data, out_data;
   logic [7:0] in_free, rom_data;
   logic in_write, in_keep, in_drop, in_lost, in_empty, answering;
@@ -147,9 +147,9 @@ module hwrnn_uart_shell #(
     .data_o   (rom_data)
   );
 
-  if (RomBits < 14) begin : g_unused_pages
+  if (RomBits < 13) begin : g_unused_pages
     logic unused_pages;
-    assign unused_pages = &{1'b0, rom_address[13:RomBits]};
+    assign unused_pages = &{1'b0, rom_address[12:RomBits]};
   end
 
   // -- to the design --------------------------------------------------------------------------
