@@ -36,15 +36,18 @@ module hwrnn_mul #(
     end
   end
 
-  // The register stands beside the product, so that both fit one hard multiplier.
+  // The register stands beside the product, so that both fit one hard multiplier. Each lane has its
+  // own: of a register that several products share, yosys' iCE40 script keeps one product only.
   if (Register) begin : g_register
-    logic [Lanes*YWidth-1:0] y_q;
+    for (genvar k = 0; k < Lanes; k++) begin : g_lane
+      logic [YWidth-1:0] y_q;
 
-    always_ff @(posedge clk_i) begin
-      y_q <= y_d;
+      always_ff @(posedge clk_i) begin
+        y_q <= y_d[k*YWidth+:YWidth];
+      end
+
+      assign y_o[k*YWidth+:YWidth] = y_q;
     end
-
-    assign y_o = y_q;
   end else begin : g_wire
     logic unused;
     assign unused = clk_i;

@@ -64,15 +64,18 @@ module hwrnn_requant_scale #(
     end
   end
 
-  // The register stands beside the product, so that both fit one hard multiplier.
+  // The register stands beside the product, so that both fit one hard multiplier. Each lane has its
+  // own: of a register that several products share, yosys' iCE40 script keeps one product only.
   if (RegisterMid && !ByShift) begin : g_register
-    logic [Lanes*FullWidth-1:0] product_q;
+    for (genvar k = 0; k < Lanes; k++) begin : g_lane
+      logic [FullWidth-1:0] product_q;
 
-    always_ff @(posedge clk_i) begin
-      product_q <= product_d;
+      always_ff @(posedge clk_i) begin
+        product_q <= product_d[k*FullWidth+:FullWidth];
+      end
+
+      assign product[k*FullWidth+:FullWidth] = product_q;
     end
-
-    assign product = product_q;
   end else begin : g_wire
     assign product = product_d;
   end
