@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from difflib import get_close_matches
 from enum import StrEnum
 from functools import cache
@@ -65,11 +65,35 @@ _DSP_WIDTHS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Shell:
+    """What a bitstream needs of a board: its oscillator, and the pins of reset button, serial line
+    and lights, by the names of the package. `reset_low`, `lights_low`: active low. `load` is the
+    command that loads a bitstream, without the file.
+    """
+
+    oscillator_mhz: float
+    clock: str
+    reset: str
+    reset_low: bool
+    uart_rx: str
+    uart_tx: str
+    baud: int
+    error_light: str
+    busy_light: str
+    lights_low: bool
+    load: str
+
+
+PINS = ("clock", "reset", "uart_rx", "uart_tx", "error_light", "busy_light")  # of a shell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Board:
     """A target board; the resources are those of the whole device.
 
     `clock_mhz` is the default clock of a design in MHz; `block_ram_bits` and `uram_bits` are bits
-    per block (0 where there is no such block).
+    per block (0 where there is no such block). `shell`: of a board for which open tools make
+    bitstreams.
     """
 
     name: str
@@ -87,16 +111,18 @@ class Board:
     block_ram_bits: int
     urams: int
     uram_bits: int
+    shell: Shell | None = None
 
     @property
     def period_ns(self) -> float:
         """Clock period in ns."""
         return 1000.0 / self.clock_mhz
 
-    def as_dict(self) -> dict[str, str | int | float]:
+    def as_dict(self) -> dict[str, object]:
         """The entries of the board's TOML file, ready for JSON."""
-        values = ((f.name, getattr(self, f.name)) for f in fields(self))
-        return {key: str(v) if isinstance(v, StrEnum) else v for key, v in values}
+        values = ((f.name, getattr(self, f.name)) for f in fields(self) if f.name != "shell")
+        entries = {key: str(v) if isinstance(v, StrEnum) else v for key, v in values}
+        return entries if self.shell is None else entries | {"shell": asdict(self.shell)}
 
 
 def boards() -> tuple[Board, ...]:
@@ -158,7 +184,8 @@ def _read(path: Path) -> Board:
 def _parse(place: str, entries: Mapping[str, object]) -> Board:
     known = [f.name for f in fields(Board)]
     _check_keys(place, "unknown", [k for k in entries if k not in known], known)
-    _check_keys(place, "missing", [k for k in known if k not in entries], known)
+    needed = [k for k in known if k != "shell"]
+    _check_keys(place, "missing", [k for k in needed if k not in entries], known)
     board = Board(
         name=_text(place, entries, "name", r"[a-z0-9_]{1,40}", "letters a-z, digits and _"),
         title=_text(place, entries, "title", r"[ -~]{1,80}", "one line of ASCII"),
@@ -167,7 +194,7 @@ def _parse(place: str, entries: Mapping[str, object]) -> Board:
         part=_text(place, entries, "part", r"[A-Za-z0-9][A-Za-z0-9/-]{0,59}", "A-Z a-z 0-9 / -"),
         family=_choice(place, entries, "family", Family),
         toolchain=_choice(place, entries, "toolchain", Toolchain),
-        clock_mhz=_clock(place, entries),
+        clock_mhz=_clock(place, entries, "clock_mhz"),
         luts=_count(place, entries, "luts", 1),
         ffs=_count(place, entries, "ffs", 1),
         dsps=_count(place, entries, "dsps"),
@@ -176,9 +203,28 @@ def _parse(place: str, entries: Mapping[str, object]) -> Board:
         block_ram_bits=_count(place, entries, "block_ram_bits"),
         urams=_count(place, entries, "urams"),
         uram_bits=_count(place, entries, "uram_bits"),
+        shell=_shell(f"{place}: shell", entries["shell"]) if "shell" in entries else None,
     )
     _check_sizes(place, board)
     return board
+
+
+def _shell(place: str, entries: object) -> Shell:
+    if not isinstance(entries, dict):
+        raise BoardError(place, "is not a table", "write it as [shell]")
+    known = [f.name for f in fields(Shell)]
+    _check_keys(place, "unknown", [k for k in entries if k not in known], known)
+    _check_keys(place, "missing", [k for k in known if k not in entries], known)
+    pins = {k: _text(place, entries, k, r"[A-Z0-9]{1,8}", "A-Z 0-9") for k in PINS}
+    return Shell(
+        **pins,
+        oscillator_mhz=_clock(place, entries, "oscillator_mhz"),
+        reset_low=_flag(place, entries, "reset_low"),
+        baud=_count(place, entries, "baud", 1200),
+        lights_low=_flag(place, entries, "lights_low"),
+        # It is written into a Makefile.
+        load=_text(place, entries, "load", r"[A-Za-z][A-Za-z0-9 _.-]{0,79}", "A-Z a-z 0-9 _ . -"),
+    )
 
 
 def _check_keys(place: str, what: str, keys: list[str], known: list[str]) -> None:
@@ -210,10 +256,17 @@ def _count(place: str, entries: Mapping[str, object], key: str, low: int = 0) ->
     return value
 
 
-def _clock(place: str, entries: Mapping[str, object]) -> float:
-    value = entries["clock_mhz"]
+def _flag(place: str, entries: Mapping[str, object], key: str) -> bool:
+    value = entries[key]
+    if not isinstance(value, bool):
+        raise _impossible(place, key, value, "true or false")
+    return value
+
+
+def _clock(place: str, entries: Mapping[str, object], key: str) -> float:
+    value = entries[key]
     if not isinstance(value, int | float) or isinstance(value, bool) or not 1 <= value <= 2000:
-        raise _impossible(place, "clock_mhz", value, "a number of MHz from 1 to 2000")
+        raise _impossible(place, key, value, "a number of MHz from 1 to 2000")
     return float(value)
 
 

@@ -43,6 +43,7 @@ KEYS = (
     "name, title, vendor, part, family, toolchain, clock_mhz, luts, ffs, dsps, dsp_kind, "
     "block_rams, block_ram_bits, urams, uram_bits"
 )
+KNOWN = f"{KEYS}, shell"
 
 
 def refusal(path: Path, text: str) -> str:
@@ -135,17 +136,17 @@ MANGLED = [
     (
         "luts = 20800\n",
         "",
-        f"missing entry luts\n  hint: known entries: {KEYS}",
+        f"missing entry luts\n  hint: known entries: {KNOWN}",
     ),
     (
         "luts = 20800\nffs = 41600\n",
         "",
-        f"missing entries luts, ffs\n  hint: known entries: {KEYS}",
+        f"missing entries luts, ffs\n  hint: known entries: {KNOWN}",
     ),
     (
         "luts = 20800",
         "luts = 20800\nlutz = 1\nbram = 2",
-        f"unknown entries lutz, bram\n  hint: known entries: {KEYS}",
+        f"unknown entries lutz, bram\n  hint: known entries: {KNOWN}",
     ),
     (
         "xc7a35tcsg324-1",
