@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Table read, lane by lane: the entry at the bit pattern of x. The table is a $readmemh file of
 // 2**XWidth entries; with several cells one after the other, chosen by cell_i. Latency Register, a
-// vector a cycle.
+// vector a cycle. Made of LUTs, or of memory blocks if it is large (see hwrnn_rom) and registered.
 `default_nettype none
 
 module hwrnn_lut #(
@@ -21,7 +21,11 @@ module hwrnn_lut #(
 
   localparam int unsigned AddressWidth = XWidth + ((Cells > 1) ? CellWidth : 0);
 
-  logic [YWidth-1:0] entries [Cells*2**XWidth];
+  localparam int unsigned Depth = Cells * 2**XWidth;
+  localparam bit Block = Register && Depth >= 512 && Depth * YWidth >= 4096;
+
+  (* rom_block = Block ? "block" : "logic", rom_style = Block ? "block" : "distributed" *)
+  logic [YWidth-1:0] entries [Depth];
 
   initial $readmemh(File, entries);
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Read-only memory with a registered output: data_o is the word at the address of the cycle
-// before. Contents come from a $readmemh file. A word a cycle.
+// before. Contents come from a $readmemh file. A word a cycle. Style "auto": a memory block from 512
+// words and 4096 bits on, LUTs below; rom_block says the same to yosys, which knows no
+// "distributed" ROM.
 `default_nettype none
 
 module hwrnn_rom #(
@@ -15,7 +17,11 @@ module hwrnn_rom #(
   output logic [Width-1:0]             data_o
 );
 
-  (* rom_style = Style *) logic [Width-1:0] words [Depth];
+  localparam bit Large = Depth >= 512 && Depth * Width >= 4096;
+  localparam bit Block = Style == "block" || (Style == "auto" && Large);
+
+  (* rom_block = Block ? "block" : "logic", rom_style = Block ? "block" : "distributed" *)
+  logic [Width-1:0] words [Depth];
   logic [Width-1:0] data_q;
 
   initial $readmemh(File, words);

@@ -33,6 +33,9 @@ module hwrnn_threshold_level #(
   localparam int unsigned AddressWidth = (Depth > 1) ? $clog2(Depth) : 1;
   localparam int unsigned FoundWidth = Level + 1;
 
+  localparam bit Block = RegisterMid && Depth >= 512 && Depth * ThresholdWidth >= 4096;
+
+  (* rom_block = Block ? "block" : "logic", rom_style = Block ? "block" : "distributed" *)
   logic [ThresholdWidth-1:0] words [Depth];
   logic [Lanes*ThresholdWidth-1:0] threshold;
   logic [Lanes*PositionWidth-1:0] position;
