@@ -19,7 +19,7 @@ from onnx.reference import ReferenceEvaluator
 
 from hwrnn.errors import DataError, ImportFault
 from hwrnn.frontend.calibrate_grids import SATURATING, Grids, Leaf, Site, Union, analyse
-from hwrnn.frontend.calibrate_scales import (
+from hwrnn.nn.observers import (
     Recipe,
     activation_type,
     weight_type,
