@@ -15,7 +15,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hwrnn.board import Board, load_board
-from hwrnn.cmodel.data import Batch, arrange, in_axes, run_real, take_batch, to_real
+from hwrnn.cmodel.data import (
+    Batch,
+    Inputs,
+    feeds,
+    in_axes,
+    run_real,
+    take_batch,
+    to_real,
+    together,
+)
 from hwrnn.cmodel.plain import run_plain
 from hwrnn.design.design import Design
 from hwrnn.design.estimate import Estimate, estimate_design
@@ -74,7 +83,7 @@ def load(path: str | os.PathLike[str]) -> Graph:
 
 def run(
     graph: Graph,
-    x: ArrayLike,
+    x: Inputs,
     *,
     integers: bool = False,
     lengths: Sequence[int] | None = None,
@@ -82,10 +91,11 @@ def run(
     """Run the Python C-model.
 
     x: the model's own axes and shape (`graph.inputs[0].axes`); float32 values are quantised by
-    the first quantiser, integers are taken as quantised. `lengths`: the steps of each sequence
-    that count; a sequence output is filled up with 0 behind them. Returns float32, rounded once
-    from the exact real values, or with `integers` the int64 behind them; a dict by name if the
-    graph has several outputs. Raises DataError.
+    the first quantiser, integers are taken as quantised. A model with several inputs (initial
+    states) takes a dict by name, or a tuple in the order of `graph.inputs`. `lengths`: the steps
+    of each sequence that count; a sequence output is filled up with 0 behind them. Returns float32,
+    rounded once from the exact real values, or with `integers` the int64 behind them; a dict by
+    name if the graph has several outputs. Raises DataError.
     """
     from hwrnn.cmodel.fast import compile_graph
 
@@ -94,36 +104,38 @@ def run(
     outputs = graph.outputs
     made: dict[str, NDArray[Any]]
     if len(set(batch.lengths)) == 1:
-        inputs = {graph.inputs[0].out.name: batch.q[: batch.lengths[0]]}
+        inputs = feeds(graph, batch, batch.lengths[0])
         found: Mapping[str, NDArray[Any]] = (
             model.run(inputs) if integers else run_real(model, inputs)
         )
         made = {o.out.name: in_axes(o, found[o.out.name]) for o in outputs}
     else:
         whole = mixed_lengths(model, batch)
-        made = {o.out.name: q if integers else to_real(o, q) for o, q in whole.items()}
+        made = {
+            o.out.name: in_axes(o, q if integers else to_real(o, q)) for o, q in whole.items()
+        }
     return next(iter(made.values())) if len(made) == 1 else made
 
 
 def mixed_lengths(model: Compiled, batch: Batch) -> dict[Output, Ints]:
-    """Every output in the model's axes; sequences of the same length run together."""
+    """Every output, (steps, batch, F) or (batch, F); sequences of one length run together."""
     graph, none = model.graph, np.empty(0, dtype=np.int64)
     parts = {o.out.name: [none] * len(batch.lengths) for o in graph.outputs}
     for steps, members in batch.groups().items():
-        found = model.run({graph.inputs[0].out.name: batch.q[:steps, members]})
+        found = model.run(feeds(graph, batch, steps, members))
         for name, q in found.items():
             for k, b in enumerate(members):
                 parts[name][b] = q[:, k] if q.ndim == 3 else q[k][None]
-    return {o: arrange(o, parts[o.out.name]) for o in graph.outputs}
+    return {o: together(o, parts[o.out.name]) for o in graph.outputs}
 
 
-def trace(graph: Graph, x: ArrayLike) -> dict[str, Ints]:
+def trace(graph: Graph, x: Inputs) -> dict[str, Ints]:
     """Every named integer of a run, those inside of the cells step by step.
 
     Arrays are (steps, batch, elements), or (batch, elements) for one vector a sequence.
     """
     batch = take_batch(graph, x)
-    return run_plain(graph, {graph.inputs[0].out.name: batch.q})
+    return run_plain(graph, feeds(graph, batch))
 
 
 def build(
@@ -247,7 +259,7 @@ def weights(design: Design, graph: Graph) -> Image:
 
 def verify(
     graph: Graph,
-    x: ArrayLike | None = None,
+    x: Inputs | None = None,
     *,
     engines: Sequence[str] = ("reference", "cmodel", "csim", "rtl"),
     module: object = None,

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,10 +22,14 @@ Number = TypeVar("Number", np.int64, np.float32)
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Integers of a batch, (steps, batch, features), and how many steps of each sequence count."""
+    """Integers of a batch, (steps, batch, features), and how many steps of each sequence count.
+
+    `states`: the other inputs by name, (batch, features).
+    """
 
     q: Ints
     lengths: tuple[int, ...]
+    states: Mapping[str, Ints] = field(default_factory=dict)
 
     def sequences(self) -> list[Ints]:
         """Each sequence by itself, (steps, features)."""
@@ -39,26 +43,80 @@ class Batch:
         return found
 
 
-def take_batch(graph: Graph, x: ArrayLike, lengths: Sequence[int] | None = None) -> Batch:
-    """Check an input array in the model's own axes, quantise it if it is floating.
+Inputs = ArrayLike | Mapping[str, ArrayLike]
+"""The input's array; of several inputs a dict by name, or a tuple in the order of the graph's."""
+
+
+def take_batch(graph: Graph, x: Inputs, lengths: Sequence[int] | None = None) -> Batch:
+    """Check the arrays in the model's own axes, quantise those that are floating.
 
     Raises DataError for a wrong rank, number of features, type, range, NaN or length.
     """
-    port = graph.inputs[0]
+    port, *states = graph.inputs
+    arrays = by_name(graph, x)
     place = f'input "{port.out.name}"'
-    array = np.asarray(x)
+    array = arrays[port.out.name]
     check_shape(place, array, port)
     canonical = array.transpose([port.axes.index(a) for a in ("T", "B", "F")])
-    return Batch(to_integers(place, canonical, port), check_lengths(graph, canonical, lengths))
+    found = check_lengths(graph, canonical, lengths)
+    q = to_integers(place, canonical, port)
+    return Batch(q, found, {s.out.name: take_state(s, arrays, len(found)) for s in states})
+
+
+def by_name(graph: Graph, x: Inputs) -> dict[str, NDArray[np.generic]]:
+    """One array for each input."""
+    names = [port.out.name for port in graph.inputs]
+    if isinstance(x, Mapping):
+        found = {str(name): np.asarray(value) for name, value in x.items()}
+    elif isinstance(x, tuple) and len(names) > 1:
+        found = {n: np.asarray(v) for n, v in zip(names, x, strict=False)}
+        found |= {f"number {k}": np.empty(0) for k in range(len(names), len(x))}
+    else:
+        found = {names[0]: np.asarray(x)}
+    wrong = [n for n in names if n not in found] + [n for n in found if n not in names]
+    if wrong:
+        what = "is missing" if wrong[0] in names else "is none of the model's"
+        shown = ", ".join(names)
+        hint = f"the inputs are {shown}; pass a dict by these names, or a tuple in this order"
+        raise DataError(f'input "{wrong[0]}"', what, hint)
+    return found
+
+
+def take_state(port: Input, arrays: Mapping[str, NDArray[np.generic]], batch: int) -> Ints:
+    """An initial state as integers, (batch, features of all that are stacked)."""
+    place, array = f'input "{port.out.name}"', arrays[port.out.name]
+    check_shape(place, array, port)
+    order = [port.axes.index(a) for a in ("B", "S", "F") if a in port.axes]
+    rows = array.transpose(order).reshape(array.shape[order[0]], -1)
+    if len(rows) != batch:
+        raise DataError(place, f"has {len(rows)} sequences; the first input has {batch}")
+    return to_integers(place, rows, port)
+
+
+def feeds(
+    graph: Graph, batch: Batch, steps: int | None = None, members: slice | list[int] = slice(None)
+) -> dict[str, Ints]:
+    """What an engine is given: some sequences of a batch, all of one length."""
+    first = {graph.inputs[0].out.name: batch.q[:steps, members]}
+    return first | {name: q[members] for name, q in batch.states.items()}
+
+
+def one_by_one(graph: Graph, batch: Batch) -> list[dict[str, Ints]]:
+    """Each sequence of a batch by itself, in its own length."""
+    return [feeds(graph, batch, n, [b]) for b, n in enumerate(batch.lengths)]
 
 
 def check_shape(place: str, array: NDArray[np.generic], port: Input) -> None:
     """Rank, features and at least one step and sequence."""
-    want = ", ".join({"B": "batch", "T": "steps", "F": str(port.out.size)}[a] for a in port.axes)
-    if array.ndim != 3:
-        raise DataError(place, f"has {array.ndim} dimensions", f"pass an array of shape ({want})")
-    if array.shape[port.axes.index("F")] != port.out.size:
-        raise DataError(place, f"has the shape {array.shape}", f"pass an array of shape ({want})")
+    features = port.out.size // port.stacked
+    sizes = {"F": features, "S": port.stacked}
+    words = {"B": "batch", "T": "steps"}
+    want = ", ".join(words.get(a) or str(sizes[a]) for a in port.axes)
+    hint = f"pass an array of shape ({want})"
+    if array.ndim != len(port.axes):
+        raise DataError(place, f"has {array.ndim} dimensions", hint)
+    if any(sizes.get(a, n) != n for a, n in zip(port.axes, array.shape, strict=True)):
+        raise DataError(place, f"has the shape {array.shape}", hint)
     if 0 in array.shape:
         raise DataError(place, f"is empty: its shape is {array.shape}", "pass at least one step")
 
@@ -81,9 +139,10 @@ def to_integers(place: str, array: NDArray[np.generic], port: Input) -> Ints:
     real = array.astype(np.float32).astype(np.float64)
     if not np.isfinite(real).all():
         at = tuple(int(k) for k in np.argwhere(~np.isfinite(real))[0])
+        step = f"step {at[0]}, " if real.ndim == 3 else ""
         raise DataError(
             place,
-            f"holds {real[at]} at step {at[0]}, sequence {at[1]}, feature {at[2]}",
+            f"holds {real[at]} at {step}sequence {at[-2]}, feature {at[-1]}",
             "remove values that are not finite (float32)",
         )
     found = port.quantiser
@@ -112,18 +171,33 @@ def arrange(output: Output, parts: Sequence[Ints]) -> Ints:
 
     Shorter sequences are filled up with 0.
     """
+    return in_axes(output, together(output, parts))
+
+
+def together(output: Output, parts: Sequence[Ints]) -> Ints:
+    """Results of each sequence as one array, (steps, batch, F) or (batch, F)."""
     steps = max(len(p) for p in parts)
     full = np.zeros((steps, len(parts), output.out.size), dtype=np.int64)
     for b, p in enumerate(parts):
         full[: len(p), b] = p
-    return in_axes(output, full if output.out.sequence else np.stack([p[-1] for p in parts]))
+    return full if output.out.sequence else np.stack([p[-1] for p in parts])
 
 
 def in_axes(output: Output, found: NDArray[Number]) -> NDArray[Number]:
     """A result of the C-model, (steps, batch, F) or (batch, F), in the model's axes."""
     held = ("T", "B", "F") if output.out.sequence else ("B", "F")
+    if "S" in output.axes:
+        held, found = ("B", "S", "F"), found.reshape(len(found), output.stacked, -1)
     moved = found.transpose([held.index(a) for a in output.axes if a != "1"])
     return np.expand_dims(moved, [k for k, a in enumerate(output.axes) if a == "1"])
+
+
+def from_axes(output: Output, array: NDArray[Any]) -> NDArray[Any]:
+    """An array in the model's axes as (steps, batch, F) or (batch, F)."""
+    plain = array.squeeze(tuple(k for k, a in enumerate(output.axes) if a == "1"))
+    axes = [a for a in output.axes if a != "1"]
+    moved = plain.transpose([axes.index(a) for a in ("T", "B", "S", "F") if a in axes])
+    return moved.reshape(len(moved), -1) if "S" in axes else moved
 
 
 def run_real(model: Compiled, inputs: Mapping[str, Ints]) -> dict[str, NDArray[np.float32]]:

@@ -74,7 +74,10 @@ def run_scan(op: Scan, values: Mapping[str, Ints]) -> Values:
     """All values of the body at every step, and the outputs of the Scan."""
     steps, batch = values[op.xs[0]].shape[:2]
     types = {name: v.type for name, v in op.body.scope().items()}
-    state = {s.value.name: tiled(s.initial, batch) for s in op.body.states}
+    state = {
+        s.value.name: tiled(s.initial, batch) if s.start is None else values[s.start]
+        for s in op.body.states
+    }
     history: dict[str, list[Ints]] = {name: [] for name in types}
     for t in range(steps):
         scope = dict(state)

@@ -224,7 +224,8 @@ class ScanPlan:
         calls = self.program.bind(inner)
         start = []
         for s in body.states:
-            first = np.array(s.initial, LONG)[:, None]
+            constant = np.array(s.initial, LONG)[:, None]
+            first = constant if s.start is None else room.values[s.start]
             start.append(partial(np.copyto, inner.values[s.value.name], first, "unsafe"))
         loads = [
             (inner.values[v.name], room.values[x])

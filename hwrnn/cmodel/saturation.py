@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
+from hwrnn.cmodel.data import Inputs
 from hwrnn.ir import Graph, Requant, walk
 
 Ints = NDArray[np.int64]
@@ -27,10 +28,12 @@ class Saturation:
         return {"quantiser": self.quantiser, "saturated": self.share, "values": self.values}
 
 
-def input_saturation(graph: Graph, x: ArrayLike | None) -> tuple[Saturation, ...]:
+def input_saturation(graph: Graph, x: Inputs | None) -> tuple[Saturation, ...]:
     """The share of real input values that the first quantiser clamps; nothing for integers."""
     port = graph.inputs[0]
-    real = np.asarray(x) if x is not None else np.empty(0)
+    if x is None or len(graph.inputs) > 1:
+        return ()
+    real = np.asarray(x)
     if real.dtype.kind != "f" or not real.size:
         return ()
     known = port.quantiser

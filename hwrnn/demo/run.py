@@ -118,7 +118,8 @@ def run_demo(folder: Path, stages: Stages, *, seed: int = SEED) -> DemoResult:
             files |= flow.emit(design, target.backend).under(target.board)
     with stages("running the independent ONNX engine"):
         x = take_batch(bench.graph, digits.test_x)
-        bench.note("lowered QONNX, onnx.reference", *timed(lambda: run_lowered(bench.graph, x)))
+        (made,), seconds = timed(lambda: [*run_lowered(bench.graph, x).values()])
+        bench.note("lowered QONNX, onnx.reference", made, seconds)
     with stages("running the C-model"), one_blas_thread():
         found, seconds = warm(lambda x: flow.run(bench.graph, x, integers=True), digits.test_x)[1:]
         assert isinstance(found, np.ndarray)

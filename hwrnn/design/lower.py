@@ -152,7 +152,12 @@ def check_ports(graph: Graph) -> None:
     """Hardware has one input and one output stream."""
     for what, found in (("inputs", graph.inputs), ("outputs", graph.outputs)):
         if len(found) != 1:
-            raise DesignError(graph.name, f"has {len(found)} {what}; hardware has one for now")
+            raise DesignError(
+                graph.name,
+                f"has {len(found)} {what}; hardware has one for now",
+                "export a module that takes the sequence alone (its initial states may be "
+                "constants) and returns one tensor; hwrnn.run takes and gives them all",
+            )
 
 
 def twin_values(graph: Graph, options: Options) -> dict[str, str]:

@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from onnx import ModelProto
@@ -29,6 +29,8 @@ from hwrnn.frontend.lower_cells import free_batch_and_steps
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+    Example = Tensor | np.ndarray
 
 MAX_IR_VERSION = 13
 """The newest that ONNX Runtime 1.31 reads; onnx 1.23 itself would write 14."""
@@ -42,7 +44,7 @@ _QUANTISED = {
 
 def export(
     module: nn.Module,
-    example_input: Tensor | np.ndarray,
+    example_input: Example | tuple[Example, ...],
     path: str | os.PathLike[str],
     *,
     record: bool = False,
@@ -50,9 +52,13 @@ def export(
     """Write `module` to `path` as QONNX, for `hwrnn.load` and every other reader of QONNX.
 
     `example_input` has the shape that the module takes, (batch, steps, features) if it is
-    batch-first; its batch and steps are not fixed by the file.  With `record=True` the module's
-    answer to it is written beside the file, to `<path without .onnx>.npz`, as float32 arrays
-    `input` and `output`.
+    batch-first; its batch and steps are not fixed by the file.  A module that takes initial
+    states, too, is given a tuple; these inputs are called as in its `forward`, the sequence is
+    `x`.  Several outputs are `y`, `h`, `c` if they are (y, (h, c)), or (y, h) of a recurrent
+    layer; those of a dict are called by its keys, others `y0`, `y1`, ...
+
+    With `record=True` the module's answer is written beside the file, to `<path without
+    .onnx>.npz`, as float32 arrays `input` and `output`; with several by their names.
 
     Raises ExportFault for a module that QONNX cannot represent, OutputError for a place that
     cannot be written to, ToolError without torch and Brevitas.
@@ -62,14 +68,14 @@ def export(
     with _quiet():
         _need_torch()
         _check_module(module)
-        example = _as_tensor(example_input)
+        examples = _examples(module, example_input)
         with _evaluating(module):
-            answer = _answer(module, example)
-            model = _to_onnx(module, example)
+            answer = _answer(module, examples)
+            model = _to_onnx(module, examples, list(answer))
     _tidy(model)
     _write(target, model.SerializeToString())
     if record:
-        _write_record(target.with_suffix(".npz"), example.numpy(), answer)
+        _write_record(target.with_suffix(".npz"), examples, answer)
 
 
 def _need_torch() -> None:
@@ -83,7 +89,18 @@ def _need_torch() -> None:
     del brevitas, onnxoptimizer
 
 
-def _as_tensor(example: Tensor | np.ndarray) -> Tensor:
+def _examples(module: nn.Module, given: Example | tuple[Example, ...]) -> dict[str, Tensor]:
+    """Each input's example by its name: `x`, then what `forward` calls the others."""
+    several = given if isinstance(given, tuple) else (given,)
+    names = ["x"]
+    for name, parameter in [*inspect.signature(module.forward).parameters.items()][1:]:
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+            names.append(name if name not in names else f"{name}_in")
+    names += [f"x{k}" for k in range(len(names), len(several))]
+    return {name: _as_tensor(part) for name, part in zip(names, several, strict=False)}
+
+
+def _as_tensor(example: Example) -> Tensor:
     import torch
 
     value = torch.as_tensor(example) if not isinstance(example, torch.Tensor) else example
@@ -161,62 +178,42 @@ def _evaluating(module: nn.Module) -> Iterator[None]:
             part.training = training
 
 
-def _answer(module: nn.Module, example: Tensor) -> np.ndarray:
-    """The module's output on the example, which must be one tensor."""
+def _answer(module: nn.Module, examples: dict[str, Tensor]) -> dict[str, np.ndarray]:
+    """The module's outputs on the example, by name."""
     import torch
 
+    from hwrnn.frontend.export_outputs import named_outputs
+
     try:
-        result = module(example)
+        result = module(*examples.values())
     except Exception as fault:
         what = f"{type(fault).__name__}: {shorten(str(fault), 160)}"
+        shapes = " and ".join(str(tuple(example.shape)) for example in examples.values())
         raise ExportFault(
             "example_input",
-            f"the module fails on this input of shape {tuple(example.shape)}: {what}",
+            f"the module fails on this input of shape {shapes}: {what}",
             "call module(example_input) yourself until it works",
         ) from fault
-    result = getattr(result, "value", result)
-    if not isinstance(result, torch.Tensor):
-        raise ExportFault(
-            "module",
-            f"it returns a {type(result).__name__}; only one tensor can be exported yet",
-            "wrap the layer in a module whose forward does: y, _ = self.lstm(x); return y",
-        )
-    return np.asarray(result.detach().to("cpu", torch.float32).numpy())
+    found = named_outputs(module, result)
+    return {n: np.asarray(v.detach().to("cpu", torch.float32).numpy()) for n, v in found.items()}
 
 
-def _one_tensor(module: nn.Module, example: Tensor) -> nn.Module:
-    """The module itself, or, if it answers with a QuantTensor, one that unpacks it."""
-    from torch import Tensor, nn
-
-    if type(module(example)) is Tensor:
-        return module
-
-    class Unpacked(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.net = module
-
-        def forward(self, x: Tensor) -> Tensor:
-            value: Tensor = self.net(x).value
-            return value
-
-    return Unpacked()
-
-
-def _to_onnx(module: nn.Module, example: Tensor) -> ModelProto:
+def _to_onnx(module: nn.Module, examples: dict[str, Tensor], outputs: list[str]) -> ModelProto:
     from hwrnn.frontend.export_cells import CellManager
+    from hwrnn.frontend.export_outputs import plain_outputs
 
-    single = _one_tensor(module, example)
+    inputs = tuple(examples.values())
+    single = plain_outputs(module, inputs)
     try:
         model: ModelProto = CellManager.export(
             single.eval(),
-            args=example,
+            args=inputs if len(inputs) > 1 else inputs[0],
             export_path=None,
             custom_opsets={HWRNN_DOMAIN: HWRNN_DOMAIN_VERSION},
             **_without_dynamo(),
             keep_initializers_as_inputs=False,
-            input_names=["x"],
-            output_names=["y"],
+            input_names=list(examples),
+            output_names=outputs,
         )
     except Exception as fault:
         what = f"{type(fault).__name__}: {shorten(str(fault), 240)}"
@@ -281,7 +278,12 @@ def _umask() -> int:
     return mask
 
 
-def _write_record(target: Path, example: np.ndarray, answer: np.ndarray) -> None:
+def _write_record(target: Path, examples: dict[str, Tensor], answer: dict[str, np.ndarray]) -> None:
     content = io.BytesIO()
-    np.savez(content, input=example.astype(np.float32), output=answer.astype(np.float32))
+    arrays = {name: example.numpy() for name, example in examples.items()}
+    if len(arrays) == 1:
+        arrays = {"input": next(iter(arrays.values()))}
+    arrays |= answer if len(answer) > 1 else {"output": next(iter(answer.values()))}
+    floats: dict[str, Any] = {name: array.astype(np.float32) for name, array in arrays.items()}
+    np.savez(content, **floats)
     _write(target, content.getvalue())

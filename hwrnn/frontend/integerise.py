@@ -28,7 +28,7 @@ from hwrnn.frontend.nodes_shape import (
     unsqueeze,
 )
 from hwrnn.frontend.walker import OF_SHAPES, Handler, Walker
-from hwrnn.ir import Graph
+from hwrnn.ir import AnyOp, Graph, Input
 
 
 def integerise(
@@ -45,7 +45,15 @@ def integerise(
     for node in graph.node:
         walker.visit(node)
     walker.finish(graph)
-    return Graph(name=identifier(name), ops=tuple(walker.ops))
+    return Graph(name=identifier(name), ops=in_order(walker.ops))
+
+
+def in_order(ops: list[AnyOp]) -> tuple[AnyOp, ...]:
+    """The ops; of several inputs, that of the sequence comes first, and all before the rest."""
+    inputs = sorted((op for op in ops if isinstance(op, Input)), key=lambda op: "T" not in op.axes)
+    if len(inputs) == 1:
+        return tuple(ops)
+    return (*inputs, *(op for op in ops if not isinstance(op, Input)))
 
 
 HANDLERS: dict[str, Handler] = {

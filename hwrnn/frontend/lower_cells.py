@@ -51,7 +51,7 @@ from qonnx.transformation.base import Transformation
 
 from hwrnn.frontend.cell_nodes import attribute, cells, kind_of, readable_name
 from hwrnn.frontend.cell_scan import CellToScan
-from hwrnn.frontend.fold_states import fold_states
+from hwrnn.frontend.fold_states import fold_states, leading_to_states
 from hwrnn.frontend.lower_gru import GruToScan
 from hwrnn.frontend.lower_lstm import LstmToScan
 from hwrnn.frontend.lower_rnn import RnnToScan
@@ -84,7 +84,9 @@ class LowerRecurrentCells(Transformation):  # type: ignore[misc]
                 lowered += form(node, names[node.output[0]], constants, graph).lower()
             else:
                 lowered.append(node)
-        kept = [NodeProto.FromString(node.SerializeToString()) for node in used_nodes(lowered, graph)]
+        kept = [
+            NodeProto.FromString(node.SerializeToString()) for node in used_nodes(lowered, graph)
+        ]
         del graph.node[:]
         graph.node.extend(kept)
         _drop_unused_constants(graph)
@@ -140,9 +142,14 @@ def free_batch_and_steps(model: ModelProto) -> None:
     batch_first = bool(found) and bool(attribute(found[0], "batch_first", 0))
     order = ("batch", "steps") if batch_first else ("steps", "batch")
     constants = {entry.name for entry in graph.initializer}
+    leading = leading_to_states(graph)
+    ranks = {port.name: len(port.type.tensor_type.shape.dim) for port in graph.input}
+    states = {name for name, rank in ranks.items() if name in leading and rank in (2, 3)}
     for port in graph.input:
         shape = port.type.tensor_type.shape
-        if port.name not in constants and len(shape.dim) == 3:
+        if port.name in states:
+            shape.dim[-2].dim_param = "batch"
+        elif port.name not in constants and len(shape.dim) == 3:
             for dim, name in zip(shape.dim, order, strict=False):
                 if name == "steps" and dim.dim_value > 0 and example_steps(model) is None:
                     model.metadata_props.add(key=EXAMPLE_STEPS, value=str(dim.dim_value))

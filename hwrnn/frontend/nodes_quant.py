@@ -16,7 +16,7 @@ from hwrnn.frontend.constants import (
     quantise_constant,
     rationals,
 )
-from hwrnn.frontend.symbols import Function, RawInput, Real, combined, merged
+from hwrnn.frontend.symbols import Function, RawInput, RawState, Real, combined, merged
 from hwrnn.frontend.tables import Table, entries
 from hwrnn.frontend.walker import Walker, attributes, int_attribute, shown
 from hwrnn.ir import Input, IntType, Lut, Quantiser, Requant, Value
@@ -62,6 +62,8 @@ def quant(w: Walker, node: NodeProto) -> None:
         w.symbols[node.output[0]] = made
     elif isinstance(x, RawInput):
         quant_input(w, node, x, q)
+    elif isinstance(x, RawState):
+        quant_state(w, node, x)
     elif isinstance(x, Real) and x.function in (Function.SIGMOID, Function.TANH):
         quant_table(w, node, x, q)
     elif isinstance(x, Real):
@@ -99,6 +101,13 @@ def quant_input(w: Walker, node: NodeProto, x: RawInput, q: Quantiser) -> None:
         w.symbols[name] = found
         w.ops.append(Input(out=v, quantiser=q, axes=x.own, example_steps=w.example_steps))
     w.symbols[node.output[0]] = replace(found, axes=x.axes)
+
+
+def quant_state(w: Walker, node: NodeProto, x: RawState) -> None:
+    """The Quant of an initial state belongs to the host, too: its Input op is there already."""
+    if len(x.states) > 1:
+        w.fault_at(node, "quantises several initial states at once", "take each with an index")
+    w.symbols[node.output[0]] = x.states[0]
 
 
 def quant_activation(w: Walker, node: NodeProto, x: Real, q: Quantiser) -> None:

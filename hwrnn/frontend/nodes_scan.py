@@ -33,14 +33,7 @@ def scan(w: Walker, node: NodeProto) -> None:
     for inside in body.node:
         inner.visit(inside)
     made = [body_output(inner, node, body, k) for k in range(len(body.output))]
-    finals = tuple(
-        State(
-            value=s.value,
-            initial=initial_state(w, node, k, s),
-            next=made[k].value.name,
-        )
-        for k, s in enumerate(states)
-    )
+    finals = tuple(first_state(w, node, k, s, made[k]) for k, s in enumerate(states))
     outs = scan_outputs(w, node, made, n_states, xs[0].axes)
     ports = tuple(
         inner_port.value
@@ -86,14 +79,33 @@ def state_size(inner: Walker, node: NodeProto, k: int) -> int:
     """Elements of a state, from its initial value."""
     assert inner.outer is not None
     start = inner.outer.symbol(node, k)
+    if isinstance(start, Real) and not start.value.sequence:
+        return start.value.size
     if not isinstance(start, FloatConst | QuantConst):
         inner.fault_at(
             node,
-            f"its initial state {k} is not a constant",
-            "leave the initial states out; they are then zero",
+            f"its initial state {k} is neither a constant nor quantised",
+            "quantise it, or leave the initial states out; they are then zero",
         )
     array = start.array if isinstance(start, FloatConst) else start.q
     return int(array.shape[-1])
+
+
+def first_state(w: Walker, node: NodeProto, k: int, state: Real, after: Real) -> State:
+    """State k with what it starts as: integers, or a vector that the graph is given or makes."""
+    start, v = w.symbol(node, k), state.value
+    if not isinstance(start, Real):
+        return State(value=v, initial=initial_state(w, node, k, state), next=after.value.name)
+    if (start.scale, start.offset) != (state.scale, state.offset):
+        w.fault_at(
+            node,
+            f"its initial state {k} is on another grid than the state",
+            "quantise it with the quantiser of the state",
+        )
+    if not v.type.covers(start.value.type) or start.axes[-2:] != ("B", "F"):
+        w.fault_at(node, f"its initial state {k} does not fit the state")
+    zero = (v.type.clamp(0),) * v.size
+    return State(value=v, initial=zero, next=after.value.name, start=start.value.name)
 
 
 def initial_state(w: Walker, node: NodeProto, k: int, state: Real) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ import numpy as np
 from onnx import GraphProto, NodeProto, numpy_helper
 
 from hwrnn.frontend.constants import FloatConst, QuantConst
-from hwrnn.frontend.symbols import RawInput, Real, ShapeOf, Stacked, merged, spread
+from hwrnn.frontend.symbols import RawInput, RawState, Real, ShapeOf, Stacked, merged, spread
 from hwrnn.frontend.walker import Walker, attributes, int_attribute
 from hwrnn.ir import Concat, Reverse, Select, Step
 
@@ -76,6 +76,10 @@ def transpose(w: Walker, node: NodeProto) -> None:
 
 def squeeze(w: Walker, node: NodeProto) -> None:
     """Squeeze: drops axes of length one."""
+    state = w.symbol(node, 0)
+    if isinstance(state, RawState) and len(state.states) == 1:
+        w.symbols[node.output[0]] = replace(state, axes=("B", "F"))
+        return
     x = w.real(node, 0)
     rank = len(x.axes)
     drop = axes_argument(w, node, rank) or [k for k, a in enumerate(x.axes) if a == "1"]
@@ -109,6 +113,13 @@ def gather(w: Walker, node: NodeProto) -> None:
     stack = w.symbol(node, 0)
     if isinstance(stack, Stacked):
         w.symbols[node.output[0]] = unstacked(w, node, stack)
+        return
+    if isinstance(stack, RawState):
+        index = w.floats(node, 1)
+        if int_attribute(node, "axis", 0) != 0 or index.ndim or "S" not in stack.axes:
+            w.fault_at(node, "gathers from initial states", "take one of them with an index")
+        taken = stack.states[int(index)]
+        w.symbols[node.output[0]] = RawState(stack.name, ("B", "F"), (taken,))
         return
     x = w.real(node, 0)
     axis = int_attribute(node, "axis", 0) % len(x.axes)

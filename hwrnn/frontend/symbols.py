@@ -58,7 +58,19 @@ class ShapeOf:
     """A tensor that is computed from shapes only; it never reaches the hardware."""
 
 
-Symbol = RawInput | Real | Stacked | ShapeOf | FloatConst | QuantConst
+@dataclass(frozen=True, slots=True)
+class RawState:
+    """A graph input that is an initial state, or several along an axis S; not yet quantised.
+
+    `states` are what its quantisers make of each, on the grid of each.
+    """
+
+    name: str
+    axes: tuple[str, ...]
+    states: tuple[Real, ...]
+
+
+Symbol = RawInput | RawState | Real | Stacked | ShapeOf | FloatConst | QuantConst
 
 
 def spread(values: Rationals, size: int) -> Rationals:

@@ -3,19 +3,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
 import numpy as np
-from onnx import GraphProto, NodeProto, helper, numpy_helper
+from onnx import GraphProto, NodeProto, ValueInfoProto, helper, numpy_helper
 
 from hwrnn.errors import ImportFault, shorten
 from hwrnn.frontend.cell_nodes import QONNX_DOMAIN
 from hwrnn.frontend.constants import FloatConst
 from hwrnn.frontend.names import Namer, tensor_wish
-from hwrnn.frontend.symbols import RawInput, Real, ShapeOf, Symbol, merged
-from hwrnn.ir import AnyOp, IntType, Output, OutputGrid, Quantiser, Value
+from hwrnn.frontend.symbols import (
+    RawInput,
+    RawState,
+    Real,
+    ShapeOf,
+    Stacked,
+    Symbol,
+    merged,
+    spread,
+)
+from hwrnn.ir import (
+    AnyOp,
+    Concat,
+    Input,
+    IntType,
+    Output,
+    OutputGrid,
+    Quantiser,
+    Rationals,
+    Slice,
+    Value,
+)
 
 MAX_INT_BITS = 62  # what int64 arithmetic holds
 OF_SHAPES = "(shape)"  # the handler of whatever is computed from shapes
@@ -47,6 +67,9 @@ class Walker:
     def read_inputs(self, graph: GraphProto) -> None:
         """Every graph input as real numbers with named axes."""
         for port in graph.input:
+            if leads_to_state(graph, port.name):
+                self.read_state(graph, port)
+                continue
             dims = port.type.tensor_type.shape.dim
             if len(dims) != 3 or dims[2].dim_value < 1:
                 self.fault(
@@ -57,10 +80,54 @@ class Walker:
             axes = ("T", "B", "F") if time_axis(graph, port.name) == 0 else ("B", "T", "F")
             self.symbols[port.name] = RawInput(port.name, axes, axes, int(dims[2].dim_value))
 
+    def read_state(self, graph: GraphProto, port: ValueInfoProto) -> None:
+        """A graph input that is an initial state: (batch, features), or one for each layer."""
+        dims = [d.dim_value for d in port.type.tensor_type.shape.dim]
+        place = f'input "{shown(port.name)}"'
+        if len(dims) not in (2, 3) or dims[-1] < 1 or (len(dims) == 3 and dims[0] < 1):
+            self.fault(
+                place,
+                f"is an initial state with {len(dims)} dimensions",
+                "a state is (batch, units), or (layers * directions, batch, units)",
+            )
+        axes = ("B", "F") if len(dims) == 2 else ("S", "B", "F")
+        count = 1 if len(dims) == 2 else dims[0]
+        found = state_quantisers(self, graph, port.name, count)
+        known = next((q for q in found if q is not None), None)
+        if known is None:
+            self.fault(
+                place,
+                "is an initial state that no quantiser follows",
+                "give the layer an io_quant and, if it is an LSTM, a cell_state_quant",
+            )
+        if any(
+            q is not None and (q.type, q.rounding) != (known.type, known.rounding) for q in found
+        ):
+            self.fault(
+                place,
+                "holds states with quantisers of different bit widths",
+                "give the layers one shared quantiser, or an input for each state",
+            )
+        q = stacked_quantiser([q or known for q in found], dims[-1])
+        name = self.namer.fresh(port.name)
+        v = Value(name=name, type=q.type, size=count * dims[-1])
+        self.ops.append(Input(out=v, quantiser=q, axes=axes, stacked=count))
+        states = []
+        for k, own in enumerate(q or known for q in found):
+            part = Value(name=self.namer.fresh(f"{name}_{k}"), type=q.type, size=dims[-1])
+            if count > 1:
+                self.ops.append(Slice(out=part, x=name, start=k * dims[-1]))
+            states.append(Real(part if count > 1 else v, ("B", "F"), own.scale, own.offset))
+        self.symbols[port.name] = RawState(port.name, axes, tuple(states))
+
     def finish(self, graph: GraphProto) -> None:
         """An Output op for every graph output."""
         for port in graph.output:
             real = self.symbols.get(port.name)
+            stacked = 1
+            if isinstance(real, Stacked):
+                stacked = len(real.parts)
+                real = self.joined(real, port.name)
             if not isinstance(real, Real):
                 self.fault(
                     f'output "{shown(port.name)}"',
@@ -82,7 +149,24 @@ class Walker:
             v = real.value
             out = replace(v, name=self.namer.fresh("y" if len(graph.output) == 1 else port.name))
             grid = OutputGrid(scale=merged(real.scale), offset=merged(real.offset))
-            self.ops.append(Output(out=out, x=v.name, grid=grid, axes=real.axes))
+            axes = ("S", *real.axes[1:]) if stacked > 1 else real.axes
+            op = Output(out=out, x=v.name, grid=grid, axes=axes, stacked=stacked)
+            self.ops.append(op)
+
+    def joined(self, stack: Stacked, wish: str) -> Real:
+        """Stacked states as one vector, the features of one after those of the other."""
+        parts = stack.parts
+        t = parts[0].value.type
+        for part in parts:
+            t = t.hull(part.value.type)
+        sizes = [part.value.size for part in parts]
+        v = Value(name=self.namer.fresh(f"{wish}_stacked"), type=t, size=sum(sizes))
+        self.ops.append(Concat(out=v, xs=tuple(part.value.name for part in parts)))
+        scale, offset = (
+            tuple(r for part, n in zip(parts, sizes, strict=True) for r in spread(values(part), n))
+            for values in (scale_of, offset_of)
+        )
+        return Real(v, parts[0].axes, merged(scale), merged(offset))
 
     # -- looking up --------------------------------------------------------------------------
 
@@ -108,7 +192,7 @@ class Walker:
     def real(self, node: NodeProto, index: int) -> Real:
         """Input `index` as exact integers on a grid; anything else is refused in words."""
         found = self.symbol(node, index)
-        if isinstance(found, RawInput):
+        if isinstance(found, RawInput | RawState):
             self.fault_at(
                 node,
                 "works on the input before it is quantised",
@@ -193,6 +277,63 @@ def int_attribute(node: NodeProto, name: str, default: int) -> int:
     """An integer attribute."""
     found = attributes(node).get(name, default)
     return int(found) if isinstance(found, int) else default
+
+
+def scale_of(x: Real) -> Rationals:
+    """The scale of an activation."""
+    return x.scale
+
+
+def offset_of(x: Real) -> Rationals:
+    """The offset of an activation."""
+    return x.offset
+
+
+def leads_to_state(graph: GraphProto, port: str) -> bool:
+    """Whether a graph input becomes the initial state of a Scan, not a sequence."""
+    held = {port}
+    for node in graph.node:
+        at = [k for k, name in enumerate(node.input) if name in held]
+        if not at:
+            continue
+        if node.op_type == "Scan":
+            return at[0] < len(node.input) - int_attribute(node, "num_scan_inputs", 1)
+        if node.op_type in (*MOVES, "Quant") and at == [0]:
+            held.update(node.output)
+    return False
+
+
+def state_quantisers(w: Walker, graph: GraphProto, port: str, count: int) -> list[Quantiser | None]:
+    """The quantiser of each of the states that are stacked in a graph input."""
+    from hwrnn.frontend.nodes_quant import quantiser_of  # which needs Walker
+
+    found: list[Quantiser | None] = [None] * count
+    held: dict[str, list[int]] = {port: list(range(count))}
+    for node in graph.node:
+        if not node.input or node.input[0] not in held:
+            continue
+        parts = held[node.input[0]]
+        if node.op_type == "Gather" and len(parts) > 1:
+            index = w.integers(node, 1)
+            parts = [parts[k] for k in index if -count <= k < count]
+        if node.op_type == "Quant":
+            for k in parts:
+                found[k] = quantiser_of(w, node)
+        elif node.op_type in MOVES:
+            held[node.output[0]] = parts
+    return found
+
+
+def stacked_quantiser(parts: Sequence[Quantiser], size: int) -> Quantiser:
+    """One quantiser of those of several states, with a scale for each feature if they differ."""
+    if len(set(parts)) == 1:
+        return parts[0]
+    scale = tuple(s for q in parts for s in spread(q.scale, size))
+    zero = tuple(z for q in parts for z in (q.zero_point * size)[:size])
+    return replace(parts[0], scale=scale, zero_point=zero)
+
+
+MOVES = ("Gather", "Squeeze", "Unsqueeze", "Identity", "Slice")
 
 
 def time_axis(graph: GraphProto, port: str) -> int:

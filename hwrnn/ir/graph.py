@@ -18,11 +18,15 @@ Rewrite = Callable[[AnyOp, Mapping[str, Value]], "AnyOp | tuple[AnyOp, ...]"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """A value that lives from step to step: what it starts as, and which value it becomes."""
+    """A value that lives from step to step: what it starts as, and which value it becomes.
+
+    `start`: the vector outside of the body as which it starts, instead of `initial`.
+    """
 
     value: Value
     initial: tuple[int, ...]
     next: str
+    start: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

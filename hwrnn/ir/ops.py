@@ -52,11 +52,14 @@ class Input(Op):
 
     `axes` is the order in which the model takes them. `example_steps` is the number of steps of
     the example with which the model was exported: a hint, not a property of the graph.
+    Initial states are vectors; an axis S holds those of `stacked` layers and directions, and a
+    vector has their features one after the other.
     """
 
     quantiser: Quantiser
     axes: tuple[str, ...]
     example_steps: int | None = None
+    stacked: int = 1
 
     def operands(self) -> tuple[str, ...]:
         return ()
@@ -64,7 +67,10 @@ class Input(Op):
     def verify(self, scope: Scope) -> None:  # noqa: ARG002 - it reads nothing
         need(self, self.out.type == self.quantiser.type, "type and quantiser differ")
         need(self, len(self.quantiser.scale) in (1, self.out.size), "one scale, or one a feature")
-        need(self, sorted(self.axes) in (["B", "F", "T"], ["B", "F"]), "axes are B, T and F")
+        axes = sorted(self.axes)
+        need(self, axes in (["B", "F", "T"], ["B", "F"], ["B", "F", "S"]), "axes are B, T and F")
+        need(self, self.out.sequence == ("T" in axes), "a sequence has an axis T")
+        need(self, self.out.size % self.stacked == 0, f"no {self.stacked} states of one size")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -318,7 +324,8 @@ class ScanOutput:
 class Scan:
     """Runs `body` once for each step, in order; the states carry over from step to step.
 
-    The body's inputs take the steps of `xs`, in the same order.
+    The body's inputs take the steps of `xs`, in the same order. A state may start as a vector
+    from outside of the body.
     """
 
     xs: tuple[str, ...]
@@ -327,7 +334,7 @@ class Scan:
 
     def operands(self) -> tuple[str, ...]:
         """The names that this op reads, in order."""
-        return self.xs
+        return (*self.xs, *(s.start for s in self.body.states if s.start is not None))
 
     def outputs(self) -> tuple[Value, ...]:
         """The values that this op makes."""
@@ -347,6 +354,12 @@ class Scan:
             outer = scope[x]
             need(self, outer.sequence, f"%{x} is not a sequence")
             need(self, (outer.size, outer.type) == (port.size, port.type), f"%{x} and %{port.name}")
+        for s in self.body.states:
+            if s.start is not None:
+                start = scope[s.start]
+                need(self, not start.sequence, f"%{s.value.name} starts as a sequence")
+                need(self, start.size == s.value.size, f"%{s.value.name} has another size")
+                need(self, s.value.type.covers(start.type), f"%{s.value.name} does not hold it")
         for o in self.outs:
             need(self, o.body_value in inner, f"the body has no %{o.body_value}")
             made = inner[o.body_value]
@@ -356,11 +369,15 @@ class Scan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output(Op):
-    """What the network returns: the integers of x; `grid` gives their real values."""
+    """What the network returns: the integers of x; `grid` gives their real values.
+
+    With an axis S it is the last states of `stacked` layers and directions, as in Input.
+    """
 
     x: str
     grid: OutputGrid
     axes: tuple[str, ...]
+    stacked: int = 1
 
     def operands(self) -> tuple[str, ...]:
         return (self.x,)
@@ -370,6 +387,7 @@ class Output(Op):
         need(self, (x.size, x.type, x.sequence) == shape(self.out), "x and the output differ")
         for field in (self.grid.scale, self.grid.offset):
             need(self, len(field) in (1, self.out.size), "one rational, or one an element")
+        need(self, self.out.size % self.stacked == 0, f"no {self.stacked} states of one size")
 
 
 AnyOp = Op | Scan

@@ -125,9 +125,11 @@ def parse_state(c: Cursor) -> State:
     hint = "a state is: state %h: lo..hi x size = initial [0] -> %next"
     c.expect("=", hint)
     c.expect("initial", hint)
-    initial = read(c, tuple[int, ...], {})
+    start = c.name() if c.sees_kind("value") else None
+    zero = (value.type.clamp(0),) * value.size
+    initial = read(c, tuple[int, ...], {}) if start is None else zero
     c.expect("->", hint)
-    return State(value=value, initial=initial, next=c.name())
+    return State(value=value, initial=initial, next=c.name(), start=start)
 
 
 def parse_value(c: Cursor) -> Value:

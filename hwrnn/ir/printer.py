@@ -64,8 +64,8 @@ def scan_lines(op: Scan, elide: bool) -> list[str]:
 
 
 def state_line(s: State, elide: bool) -> str:
-    """`state %h: -8..7 x 4 = initial [0 * 4] -> %h_new`."""
-    initial = show_list(s.initial, elide)
+    """`state %h: -8..7 x 4 = initial [0 * 4] -> %h_new`; `initial %h0` if that is from outside."""
+    initial = show_list(s.initial, elide) if s.start is None else show_name(s.start)
     return f"state {show_value(s.value)} = initial {initial} -> {show_name(s.next)}"
 
 

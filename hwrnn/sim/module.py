@@ -8,6 +8,7 @@ arithmetic cannot be expected to see the side (`hwrnn.sim.module_trace`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -177,6 +178,13 @@ def compare_module(
     """
     if module is None and expected is None:
         raise DataError("verify", "was given neither a module nor its outputs", "pass one of them")
+    if len(graph.inputs) > 1 or len(graph.outputs) > 1:
+        raise DataError(
+            "verify",
+            f"compares modules of one input and one output; this graph has {len(graph.inputs)} "
+            f"and {len(graph.outputs)}",
+            "export and compare the module without returned states",
+        )
     if len(graph.inputs) > 1 or len(graph.outputs) > 1:
         raise DataError(
             "verify",

@@ -17,6 +17,12 @@ def renamed(op: AnyOp, names: Mapping[str, str]) -> AnyOp:
             changes[f.name] = names.get(getattr(op, f.name), getattr(op, f.name))
         elif f.name == "xs":
             changes[f.name] = tuple(names.get(x, x) for x in getattr(op, f.name))
+    if isinstance(op, Scan):
+        states = (
+            s if s.start is None else replace(s, start=names.get(s.start, s.start))
+            for s in op.body.states
+        )
+        changes["body"] = replace(op.body, states=tuple(states))
     return replace(op, **changes) if changes else op  # type: ignore[arg-type]
 
 
