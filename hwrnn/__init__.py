@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         verify,
         weights,
     )
+    from hwrnn.nn.quantizing import quantize
 
 __version__ = "0.1.0"
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "export",
     "load",
     "nn",
+    "quantize",
     "run",
     "simulate",
     "synthesise",
@@ -45,7 +47,8 @@ def __getattr__(name: str) -> object:
 
     if name == "nn":
         return import_module("hwrnn.nn")
-    value: object = getattr(import_module("hwrnn.flow"), name)
+    home = "hwrnn.nn.quantizing" if name == "quantize" else "hwrnn.flow"
+    value: object = getattr(import_module(home), name)
     globals()[name] = value
     return value
 

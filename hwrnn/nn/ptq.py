@@ -51,14 +51,7 @@ def quantize(
     scales: str = "pot",
     observer: str = "max",
 ) -> nn.Module:
-    """A copy of a float module whose layers are quantised: weights copied, scales calibrated.
-
-    `calibration_data`: what the module takes, or several such batches; of a pair (a batch of a
-    DataLoader) the first is the input. The copy is in eval mode, ready for `hwrnn.export`, or to
-    be trained on. `torch.nn.LSTM`, `GRU`, `RNN`, `Linear`, `Conv1d` and `Embedding` have a
-    quantised form; layers without parameters stay. Raises ExportFault for any other layer with
-    parameters, DesignError for an impossible option.
-    """
+    """See `hwrnn.quantize`."""
     recipe = Recipe(weight_bits=weight_bits, act_bits=act_bits, scales=scales, observer=observer)
     check(module)
     batches = list(inputs_of(calibration_data))
