@@ -21,7 +21,7 @@ from hwrnn.device.link import Port as SerialPort
 from hwrnn.errors import DeviceError
 
 BAUD = 115_200
-STATUS_BYTES = 4
+STATUS_BYTES = 2
 FIRST_CHUNK, LEAST_CHUNK = 64, 16  # bytes of a payload: more while all goes well, half if not
 MORE = 16
 RESTARTS = 4  # of a sequence, where the line is so bad that long frames never pass
@@ -31,7 +31,7 @@ Progress = Callable[[int, int], None]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """What the device reports: the sticky error bit of the design, whether bytes wait in its
-    buffers, requests that came whole and requests that came damaged (each modulo 65536).
+    buffers, requests that came whole and requests that came damaged (each modulo 256).
     """
 
     error: bool
@@ -47,15 +47,18 @@ def connect(
     project: str | Path | None = None,
     model: object = None,
     timeout: float = 3.0,
+    patience: float = 0.25,
 ) -> Device:
     """The device behind a serial port (a name, or a URL of pyserial such as socket://host:port).
 
     project: the folder of its project, or the device.json in there; model: a design, or the hash
     of a model. A device that holds another model is refused before it gets any data. timeout:
-    seconds of silence after which it counts as gone. Raises DeviceError.
+    seconds of silence after which it counts as gone. patience: seconds that the operating system
+    and an adapter may hold an answer up before it counts as lost and is asked for again. Raises
+    DeviceError.
     """
     expected = expected_hash(project, model)
-    link = Link(open_port(port, baud), port, baud, timeout)
+    link = Link(open_port(port, baud), port, baud, timeout, patience)
     try:
         return Device(link, expected)
     except BaseException:
@@ -125,7 +128,7 @@ class Device:
     def status(self) -> Status:
         """What the device reports about itself. Raises DeviceError."""
         answer = self._link.ask(Request(command=Command.STATUS, limit=STATUS_BYTES))
-        good, damaged = (int.from_bytes(answer.payload[k : k + 2], "little") for k in (0, 2))
+        good, damaged = answer.payload
         return Status(error=answer.error, busy=answer.busy, good=good, damaged=damaged)
 
     def reset(self) -> None:

@@ -12,7 +12,6 @@ from hwrnn.errors import DeviceError
 
 BITS = 10  # of a byte on the line
 OVERHEAD = 20  # bytes of a frame besides its payload, escapes included
-GRACE_S = 0.25  # for the operating system and the USB adapter
 GAP_S = 0.005  # of silence behind a damaged frame, before the request is sent again
 TRIES = 3  # silence counts only after that many requests
 MOST_TRIES = 40
@@ -64,11 +63,12 @@ class Health:
 class Link:
     """A serial port on which a device answers requests, one at a time.
 
-    timeout: seconds of silence after which the device counts as gone.
+    timeout: seconds of silence after which the device counts as gone. patience: seconds that an
+    answer may take beside its own length; then the request is sent again.
     """
 
-    def __init__(self, port: Port, name: str, baud: int, timeout: float) -> None:
-        self.name, self.baud, self.timeout = name, baud, timeout
+    def __init__(self, port: Port, name: str, baud: int, timeout: float, patience: float) -> None:
+        self.name, self.baud, self.timeout, self.patience = name, baud, timeout, patience
         self.wait_s = 0.1  # how long the device holds an answer back; it says so itself
         self.health = Health()
         self._port = port
@@ -92,7 +92,7 @@ class Link:
         heard = time.monotonic()
         for attempt in range(1, MOST_TRIES + 1):
             self._port.write(frame)
-            answer, alive = self._listen(self._patience(frame))
+            answer, alive = self._listen(self._time_for(frame))
             if answer is not None:
                 return self._checked(answer)
             heard = time.monotonic() if alive else heard
@@ -104,10 +104,10 @@ class Link:
             "look at cable and ground, or use a slower baud rate",
         )
 
-    def _patience(self, frame: bytes) -> float:
+    def _time_for(self, frame: bytes) -> float:
         """Seconds until an answer must have come."""
         octets = len(frame) + 2 * MOST + OVERHEAD
-        return GRACE_S + self.wait_s + octets * BITS / self.baud
+        return self.patience + self.wait_s + octets * BITS / self.baud
 
     def _listen(self, patience: float) -> tuple[Answer | None, bool]:
         """The answer to the last request, or None; and whether anything came at all.

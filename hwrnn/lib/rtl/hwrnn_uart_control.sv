@@ -44,7 +44,9 @@ module hwrnn_uart_control #(
 );
 
   typedef enum logic [2:0] {Listen, Open, Payload, Trailer, Check, Close} state_e;
-  typedef enum logic [2:0] {Command, Sequence, Argument, Limit, Body} field_e;
+  typedef enum logic [3:0] {
+    Command, Sequence, Argument, Limit, Body, Second, Third, Fourth, Whole, Over
+  } field_e;
 
   localparam logic [3:0] Data = 4'd1;
   localparam logic [3:0] Describe = 4'd2;
@@ -63,16 +65,17 @@ module hwrnn_uart_control #(
   logic [3:0] command_q, command_d;
   logic [7:0] sequence_q, sequence_d, wish_q, wish_d, argument_q, argument_d, limit_q, limit_d;
   logic last_q, last_d, wait_q, wait_d, skip_q, skip_d;
-  logic is_data, take, close, sound, good, again, fresh, crc_good;
+  logic is_data, take, inside_body, close, sound, good, again, fresh, crc_good;
 
   assign is_data = command_q == Data;
   assign take    = state_q == Listen && rx_valid_i && !skip_q;
   assign close   = state_q == Listen && rx_end_i && field_q != Command;
-  assign sound   = crc_good && field_q == Body && !(is_data && argument_q != '0);
+  assign sound   = crc_good && field_q == Whole;
   assign good    = close && sound;
 
-  assign in_data_o  = {last_q && argument_q == 8'd1, rx_data_i};
-  assign in_write_o = take && field_q == Body && is_data && argument_q != '0;
+  assign inside_body = is_data && argument_q != '0;
+  assign in_data_o   = {last_q && argument_q == 8'd1, rx_data_i};
+  assign in_write_o  = take && field_q == Body && inside_body;
 
   always_comb begin
     field_d    = field_q;
@@ -102,7 +105,14 @@ module hwrnn_uart_control #(
           limit_d = rx_data_i;
           field_d = Body;
         end
-        default: if (in_write_o) argument_d = argument_q - 8'd1;
+        Body: begin
+          if (inside_body) argument_d = argument_q - 8'd1;
+          else field_d = Second;
+        end
+        Second: field_d = Third;
+        Third: field_d = Fourth;
+        Fourth: field_d = Whole;
+        default: field_d = Over;
       endcase
     end
     skip_d = rx_end_i ? 1'b0 : (rx_valid_i && state_q != Listen) ? 1'b1 : skip_q;
@@ -110,7 +120,7 @@ module hwrnn_uart_control #(
 
   // -- what it does ---------------------------------------------------------------------------
 
-  logic [15:0] good_q, good_d, bad_q, bad_d;
+  logic [7:0] good_q, good_d, bad_q, bad_d;
   logic seen_q, seen_d, full_q, full_d, damaged_q, damaged_d, reset_q;
 
   assign again = good && seen_q && wish_q == sequence_q;
@@ -126,8 +136,8 @@ module hwrnn_uart_control #(
   assign seen_d     = good ? command_q != Reset : seen_q;
   assign full_d     = fresh ? is_data && in_lost_i : full_q;
   assign damaged_d  = close ? !sound : damaged_q;
-  assign good_d     = good ? good_q + 16'd1 : good_q;
-  assign bad_d      = (close && !sound) ? bad_q + 16'd1 : bad_q;
+  assign good_d     = good ? good_q + 8'd1 : good_q;
+  assign bad_d      = (close && !sound) ? bad_q + 8'd1 : bad_q;
 
   // -- the answer -----------------------------------------------------------------------------
 
@@ -157,13 +167,7 @@ module hwrnn_uart_control #(
     unique case (command_q)
       Data: payload = out_data_i[7:0];
       Describe: payload = rom_data_i;
-      default:
-        unique case (count_q[1:0])
-          2'd0: payload = good_q[7:0];
-          2'd1: payload = good_q[15:8];
-          2'd2: payload = bad_q[7:0];
-          default: payload = bad_q[15:8];
-        endcase
+      default: payload = count_q[0] ? bad_q : good_q;
     endcase
   end
 

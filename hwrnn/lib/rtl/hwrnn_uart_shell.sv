@@ -140,7 +140,8 @@ module hwrnn_uart_shell #(
   hwrnn_rom #(
     .Width(8),
     .Depth(RomBytes),
-    .File (RomFile)
+    .File (RomFile),
+    .Style("block")
   ) u_rom (
     .clk_i,
     .address_i(rom_address[RomBits-1:0]),
