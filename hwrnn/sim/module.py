@@ -185,13 +185,6 @@ def compare_module(
             f"and {len(graph.outputs)}",
             "export and compare the module without returned states",
         )
-    if len(graph.inputs) > 1 or len(graph.outputs) > 1:
-        raise DataError(
-            "verify",
-            f"compares modules of one input and one output; this graph has {len(graph.inputs)} "
-            f"and {len(graph.outputs)}",
-            "export and compare the module without returned states",
-        )
     batch = take_batch(graph, x)
     array = next(iter(x.values())) if isinstance(x, Mapping) else x
     real = real_input(graph, np.asarray(array), batch)

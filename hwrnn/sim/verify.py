@@ -24,7 +24,6 @@ from hwrnn.sim.locate import InternalDifference, RunOne, locate
 
 Ints = NDArray[np.int64]
 Outputs = dict[Output, Ints]
-Outputs = dict[Output, Ints]
 ALL = ("reference", "cmodel", *ENGINES)
 RANDOM_SEQUENCES = 16
 SEED = 2026
@@ -166,25 +165,6 @@ def together(reports: Sequence[EngineReport]) -> EngineReport:
     )
 
 
-def arranged(graph: Graph, values: Sequence[Mapping[str, Ints]]) -> Outputs:
-    """Every output in the model's axes, from the values of each sequence."""
-    return {
-        o: arrange(o, [sequence_part(v[o.out.name]) for v in values]) for o in graph.outputs
-    }
-
-
-def together(reports: Sequence[EngineReport]) -> EngineReport:
-    """One report of those of several outputs; only then does a difference name its output."""
-    if len(reports) == 1:
-        return replace(reports[0], first=reports[0].first and replace(reports[0].first, output=""))
-    return replace(
-        reports[0],
-        values=sum(r.values for r in reports),
-        differing=sum(r.differing for r in reports),
-        first=next((r.first for r in reports if r.first), None),
-    )
-
-
 def sequence_part(q: Ints) -> Ints:
     """(steps, 1, F) or (1, F) as (steps, F)."""
     return q[:, 0] if q.ndim == 3 else q
@@ -308,10 +288,6 @@ def random_batch(graph: Graph) -> Batch:
     steps = fixed_steps(graph) or port.example_steps or 16
     low, high = port.out.type.lo, port.out.type.hi
     shape = (steps, RANDOM_SEQUENCES, port.out.size)
-    states = {
-        s.out.name: rng.integers(s.out.type.lo, s.out.type.hi + 1, (RANDOM_SEQUENCES, s.out.size))
-        for s in graph.inputs[1:]
-    }
     states = {
         s.out.name: rng.integers(s.out.type.lo, s.out.type.hi + 1, (RANDOM_SEQUENCES, s.out.size))
         for s in graph.inputs[1:]
