@@ -11,11 +11,20 @@ from collections.abc import Sequence
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hwrnn import __version__
+from hwrnn.cli_bitstream import (
+    Baud,
+    Freq,
+    Seed,
+    Wanted,
+    make_bitstream,
+    print_bitstream,
+    with_clock,
+)
 from hwrnn.cli_files import load_array, save_arrays, save_outputs, save_text
 from hwrnn.cli_options import chooses_design
 from hwrnn.cli_print import print_json, print_table, stages, timed_stage
@@ -89,15 +98,20 @@ def build(
     chosen: dict[str, Any],
     backend: Annotated[Backend, typer.Option(help="What to write.")] = Backend.BOTH,
     save_folding: SaveFolding = None,
-    bitstream: Annotated[bool, typer.Option(help="Run the open toolchain as well.")] = False,
+    bitstream: Wanted = False,
+    freq: Freq = None,
+    seed: Seed = 1,
+    baud: Baud = None,
     as_json: Json = False,
 ) -> None:
-    """Write a hardware project for a board."""
+    """Write a hardware project for a board, with --bitstream also what the board loads.
+
+    Exit code 1 if a bitstream is wanted and the design does not fit, or misses its clock.
+    """
     import hwrnn
     from hwrnn.design.folding_file import write_folding
 
-    if bitstream:
-        _arrives_later("--bitstream")
+    chosen = with_clock(chosen, freq, bitstream=bitstream)
     with stages("reading the model", "building", "writing") as stage:
         next(stage)
         graph = hwrnn.load(model)
@@ -106,15 +120,19 @@ def build(
         estimated = hwrnn.estimate(design)
         next(stage)
         files = hwrnn.emit(design, backend=str(backend))
-        if save_folding is not None:
-            write_folding(save_folding, design)
-        files.write(output)
+    made = make_bitstream(design, seed, baud) if bitstream else None
+    (files if made is None else files | made.files).write(output)
+    if save_folding is not None:
+        write_folding(save_folding, design)
     if as_json:
-        facts = _facts(estimated)
-        print_json({"folder": str(output), "backend": str(backend), "estimate": facts})
-    else:
-        _print_estimate(estimated)
-        print(f"project: {output}")
+        facts: dict[str, object] = {"estimate": _facts(estimated)}
+        facts |= {"bitstream": made.as_dict()} if made else {}
+        print_json({"folder": str(output), "backend": str(backend)} | facts)
+        return
+    _print_estimate(estimated)
+    print(f"project: {output}")
+    if made is not None:
+        print_bitstream(made, output)
 
 
 @app.command()
@@ -329,10 +347,6 @@ def demo(
     if not result.ok:
         print("FAILED: an engine differs, or a cycle count is not the estimate", file=sys.stderr)
         raise typer.Exit(1)
-
-
-def _arrives_later(what: str) -> NoReturn:
-    raise DesignError(what, "arrives with synthesis support, in a later version")
 
 
 def _facts(e: Estimate) -> dict[str, object]:
