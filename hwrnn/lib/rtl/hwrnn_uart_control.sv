@@ -141,8 +141,12 @@ module hwrnn_uart_control #(
 
   // -- the answer -----------------------------------------------------------------------------
 
+  // What is sent goes through a register, which follows it while the line is busy: a line's byte is
+  // far longer than that takes.
+
   logic [WaitBits:0] timer_q, timer_d;
-  logic [7:0] count_q, count_d, stop_q, stop_d, payload, crc_byte;
+  logic [7:0] count_q, count_d, stop_q, stop_d, payload, crc_byte, tx_data_q, tx_data_d;
+  logic tx_end_q, tx_end_d, tx_valid_q, tx_valid_d;
   logic [3:0] outcome;
   logic ended_q, ended_d, more, ready, hold, sent, known;
 
@@ -155,7 +159,10 @@ module hwrnn_uart_control #(
   assign rom_address_o = {argument_q, count_q[4:0]};
   assign out_read_o    = state_q == Payload && is_data && sent;
   assign answering_o   = state_q != Listen;
-  assign tx_end_o      = state_q == Open || state_q == Close;
+  assign tx_end_d      = state_q == Open || state_q == Close;
+  assign tx_data_o     = tx_data_q;
+  assign tx_end_o      = tx_end_q;
+  assign tx_valid_o    = tx_valid_q;
 
   always_comb begin
     outcome = full_q ? Full : Done;
@@ -173,14 +180,14 @@ module hwrnn_uart_control #(
 
   always_comb begin
     unique case (state_q)
-      Payload: tx_data_o = payload;
+      Payload: tx_data_d = payload;
       Trailer:
         unique case (count_q[1:0])
-          2'd0: tx_data_o = sequence_q;
-          2'd1: tx_data_o = in_free_i;
-          default: tx_data_o = {error_i, ended_q, busy_i, 1'b0, outcome};
+          2'd0: tx_data_d = sequence_q;
+          2'd1: tx_data_d = in_free_i;
+          default: tx_data_d = {error_i, ended_q, busy_i, 1'b0, outcome};
         endcase
-      default: tx_data_o = crc_byte;
+      default: tx_data_d = crc_byte;
     endcase
   end
 
@@ -190,10 +197,10 @@ module hwrnn_uart_control #(
     stop_d     = fresh ? limit_q : stop_q;
     ended_d    = ended_q;
     timer_d    = timer_q[WaitBits] ? timer_q : timer_q + (WaitBits + 1)'(1);
-    tx_valid_o = 1'b1;
+    tx_valid_d = 1'b1;
     unique case (state_q)
       Listen: begin
-        tx_valid_o = 1'b0;
+        tx_valid_d = 1'b0;
         if (close) state_d = Open;
       end
       Open: begin
@@ -203,11 +210,11 @@ module hwrnn_uart_control #(
         if (sent) state_d = Payload;
       end
       Payload: begin
-        tx_valid_o = more && ready;
+        tx_valid_d = more && ready;
         if (sent) begin
           count_d = count_q + 8'd1;
           ended_d = is_data && out_data_i[8];
-        end else if (tx_idle_i && !tx_valid_o && !(more && hold)) begin
+        end else if (tx_idle_i && !tx_valid_d && !(more && hold)) begin
           state_d = Trailer;
           count_d = '0;
           if (!damaged_q) stop_d = count_q;
@@ -246,6 +253,7 @@ module hwrnn_uart_control #(
 
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
+      tx_valid_q <= 1'b0;
       state_q <= Listen;
       field_q <= Command;
       skip_q  <= 1'b0;
@@ -254,6 +262,7 @@ module hwrnn_uart_control #(
       good_q  <= '0;
       bad_q   <= '0;
     end else begin
+      tx_valid_q <= tx_valid_d && !sent;
       state_q <= state_d;
       field_q <= field_d;
       skip_q  <= skip_d;
@@ -262,6 +271,8 @@ module hwrnn_uart_control #(
       good_q  <= good_d;
       bad_q   <= bad_d;
     end
+    tx_data_q  <= tx_data_d;
+    tx_end_q   <= tx_end_d;
     command_q  <= command_d;
     last_q     <= last_d;
     wait_q     <= wait_d;
