@@ -43,6 +43,7 @@ from hwrnn.design.design import (
     axis_width,
     kernel_outputs,
 )
+from hwrnn.design.memory import buffer_style
 from hwrnn.ir import Step
 
 
@@ -113,11 +114,14 @@ class Top:
         self.module.wire(f"{base}_r_ready")
         ready = self.module.wire(f"unused_{base}" if credited else f"{base}_w_ready")
         pop = self.module.wire(f"{base}_pop" if credited else f"unused_{base}")
+        width = s.id_bits + 1 + bits
         depth: dict[str, Parameter] = {} if s.depth == 2 else {"Depth": s.depth}
+        if depth:
+            depth["Style"] = self.style(s.depth, width, registered=False)
         self.module.add(
             "hwrnn_fifo" if depth else "hwrnn_stream_reg",
             f"u_{base}",
-            {"Width": s.id_bits + 1 + bits} | depth,
+            {"Width": width} | depth,
             {
                 "in_data_i": word(s, "w"),
                 "in_valid_i": f"{base}_w_valid",
@@ -128,6 +132,10 @@ class Top:
                 "out_pop_o": pop,
             },
         )
+
+    def style(self, depth: int, width: int, *, registered: bool = True) -> str:
+        """What a buffer is made of."""
+        return buffer_style(self.design.board, depth, width, registered=registered)
 
     def kernel(self, kernel: Kernel) -> None:
         """One kernel."""
@@ -200,13 +208,15 @@ class Top:
     def frame_fifo(self, k: AxisIn, source: str, base: str) -> None:
         """The buffer that holds whole sequences."""
         assert k.max_steps is not None
+        width, depth = k.out.lanes * k.out.type.bits, 2 * k.max_steps * k.out.beats
         self.module.add(
             "hwrnn_frame_fifo",
             f"u_{k.name}_frames",
             {
-                "Width": k.out.lanes * k.out.type.bits,
-                "Depth": 2 * k.max_steps * k.out.beats,
+                "Width": width,
+                "Depth": depth,
                 "OutDepth": k.out.depth,
+                "Style": self.style(depth, width + 1),
             },
             {
                 "in_data_i": f"{source}_data",
@@ -361,14 +371,16 @@ class Top:
     def reverse(self, k: Reverse) -> None:
         """A sequence, last step first."""
         same_type(k.name, k.x, k.out)
+        width = k.x.lanes * k.x.type.bits
         self.module.add(
             "hwrnn_reverse",
             f"u_{k.name}",
             {
-                "Width": k.x.lanes * k.x.type.bits,
+                "Width": width,
                 "Beats": k.x.beats,
                 "MaxSteps": k.max_steps,
                 "OutDepth": k.out.depth,
+                "Style": self.style(2 * k.max_steps * k.x.beats, width),
             },
             reading("in", k.x) | crediting("out", k.out),
         )
@@ -376,13 +388,15 @@ class Top:
     def select(self, k: SelectStep) -> None:
         """One step of each sequence."""
         same_type(k.name, k.x, k.out)
+        width = k.x.id_bits + k.x.lanes * k.x.type.bits
         self.module.add(
             "hwrnn_select_step",
             f"u_{k.name}",
             {
-                "Width": k.x.id_bits + k.x.lanes * k.x.type.bits,
+                "Width": width,
                 "Beats": k.x.beats,
                 "First": k.step is Step.FIRST,
+                "Style": self.style(k.x.beats, width, registered=False),
                 **several_streams(k.x),
             },
             moving_in(k.x) | moving_out(k.out),

@@ -6,13 +6,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from hwrnn.board import Board
+from hwrnn.board import Board, Family, Toolchain
 from hwrnn.design.design import AxisIn, Design, Engine, Kernel, Reverse, ceil_div
 from hwrnn.design.engine import Storage
 from hwrnn.errors import DesignError
 
 BLOCK_FROM_BITS = 4096  # a smaller memory is made of LUTs
 BLOCK_FROM_DEPTH = 32  # so is a shallower one
+SPARED_BITS = 160  # registers that a block of an iCE40 must spare, which has no LUT memory
 URAM_WIDTH = 72  # UltraRAM has this one shape
 
 
@@ -52,6 +53,23 @@ class Memory:
         return ceil_div(self.depth, board.uram_bits // URAM_WIDTH) * ceil_div(
             self.width, URAM_WIDTH
         )
+
+
+def buffer_style(board: Board, depth: int, width: int, *, registered: bool = True) -> str:
+    """What a buffer is made of, as its `ram_style`: blocks if it is worth them, else LUT memory, or
+    registers where LUTs hold none.
+
+    `registered`: it is read a cycle after its address, as blocks of any tool are; without that only
+    yosys finds the address register in front of it.
+    """
+    memory = Memory(name="", depth=depth, width=width, rom=False, storage=Storage.BRAM)
+    small = board.family is Family.ICE40
+    readable = registered or board.toolchain is Toolchain.OPEN
+    if board.block_rams and readable:
+        worth = memory.bits >= SPARED_BITS * memory.blocks(board) if small else memory.worth_blocks
+        if worth:
+            return "block"
+    return "registers" if small else "distributed"
 
 
 def memories(design: Design) -> tuple[Memory, ...]:

@@ -18,10 +18,11 @@ from hwrnn.errors import DataError, DesignError
 
 if TYPE_CHECKING:
     from hwrnn.backends.image import Image
+    from hwrnn.sim.netlist import MapDesign
 
 Ints = NDArray[np.int64]
-ENGINES = ("csim", "rtl", "hls_dpi")
-LATER = {"netlist": "arrives with synthesis support"}
+ENGINES = ("csim", "rtl", "hls_dpi", "netlist")
+AXIS = ("rtl", "netlist")  # what has the ports of the emitted top, and takes writes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,22 +38,26 @@ class SimResult:
 
 
 def simulate_batch(
-    design: Design, batch: Batch, engine: str, trace: Path | None, image: Image | None = None
+    design: Design,
+    batch: Batch,
+    engine: str,
+    trace: Path | None,
+    image: Image | None = None,
+    map_design: MapDesign | None = None,
 ) -> SimResult:
     """Run the sequences of a batch, one after the other. Raises DesignError, ToolError.
 
     `image`: what is written to a design with writable weights before the first of them.
+    `map_design`: makes the netlist for the engine netlist.
     """
-    if engine in LATER:
-        raise DesignError(f'engine "{engine}"', LATER[engine], f"use one of {', '.join(ENGINES)}")
     if engine not in ENGINES:
         raise DesignError(f'engine "{engine}"', "is not known", f"use one of {', '.join(ENGINES)}")
     if trace is not None and engine != "rtl":
         raise DesignError("option trace", f"has no meaning for {engine}", 'use engine="rtl"')
-    if image is not None and engine != "rtl":
+    if image is not None and engine not in AXIS:
         raise DesignError("option image", f"has no meaning for {engine}", 'use engine="rtl"')
     check_steps(design, batch)
-    parts, cycles = run_engine(design, batch.sequences(), engine, trace, image)
+    parts, cycles = run_engine(design, batch.sequences(), engine, trace, image, map_design)
     return SimResult(outputs=arrange(design.graph.outputs[0], parts), cycles=cycles)
 
 
@@ -73,10 +78,13 @@ def run_engine(
     engine: str,
     trace: Path | None,
     image: Image | None = None,
+    map_design: MapDesign | None = None,
 ) -> tuple[list[Ints], int | None]:
     """The outputs of each sequence, and the cycles where they have a meaning."""
     if engine == "rtl":
         return run_rtl(design, sequences, trace, image)
+    if engine == "netlist":
+        return run_netlist(design, sequences, image, map_design)
     return run_hls(design, sequences, engine), None
 
 
@@ -96,14 +104,33 @@ def run_rtl(
     design: Design, sequences: list[Ints], trace: Path | None, image: Image | None
 ) -> tuple[list[Ints], int | None]:
     """The outputs of each sequence, and the cycles."""
+    from hwrnn.sim.rtl import simulate_rtl
+
+    writes = writes_of(design, image)
+    result = simulate_rtl(design, sequences, trace=trace, writes=writes)
+    return result.outputs, result.cycles
+
+
+def run_netlist(
+    design: Design, sequences: list[Ints], image: Image | None, map_design: MapDesign | None
+) -> tuple[list[Ints], int | None]:
+    """The outputs of each sequence, and the cycles."""
+    from hwrnn.sim.netlist import simulate_netlist
+
+    if map_design is None:
+        raise TypeError("the engine netlist needs a function that maps designs")
+    writes = writes_of(design, image)
+    result = simulate_netlist(design, sequences, map_design(design), writes=writes)
+    return result.outputs, result.cycles
+
+
+def writes_of(design: Design, image: Image | None) -> list[tuple[int, int, int]]:
+    """What is written before the first sequence: an image, or the own one where power-on has none."""
     from hwrnn.backends.image import check_fits
     from hwrnn.backends.image import image as own
-    from hwrnn.sim.rtl import simulate_rtl
 
     if image is not None:
         check_fits(design, image)
     elif design.writable and any(k.storage is Storage.URAM for k in design.engines):
         image = own(design, design.graph)  # UltraRAM has no contents at power-on
-    writes = [(0, address, word) for address, word in image.words] if image else []
-    result = simulate_rtl(design, sequences, trace=trace, writes=writes)
-    return result.outputs, result.cycles
+    return [(0, address, word) for address, word in image.words] if image else []

@@ -57,23 +57,33 @@ def simulate_rtl(
     Raises ToolError if a tool is missing or fails, if the hardware stops moving, and if beats come
     out that belong to no sequence.
     """
-    x, y = PortShape.of(design.source.out), PortShape.of(design.sink.x)
-    job = Job(
-        beats=to_beats(x, sequences),
-        out_octets=y.octets,
-        sequences=len(sequences),
-        patience=patience(design, max((len(s) for s in sequences), default=0)),
-        stalls=stalls or Stalls(),
-        id_octets=x.id_octets,
-        writes=writes,
-    )
+    job = job_of(design, sequences, stalls or Stalls(), writes)
     variant = Variant(
         driver=Driver(driver),
         trace=trace is not None,
         fast=work(design, sum(map(len, sequences))) > FAST_WORK,
     )
     report = run_job(compile_rtl(rtl_source(design, variant), variant), job, variant.driver, trace)
-    return result(report, y, len(sequences))
+    return result(report, PortShape.of(design.sink.x), len(sequences))
+
+
+def job_of(
+    design: Design,
+    sequences: Sequence[Ints],
+    stalls: Stalls,
+    writes: Sequence[tuple[int, int, int]],
+) -> Job:
+    """Sequences as beats at the ports of a design's top."""
+    x, y = PortShape.of(design.source.out), PortShape.of(design.sink.x)
+    return Job(
+        beats=to_beats(x, sequences),
+        out_octets=y.octets,
+        sequences=len(sequences),
+        patience=patience(design, max((len(s) for s in sequences), default=0)),
+        stalls=stalls,
+        id_octets=x.id_octets,
+        writes=writes,
+    )
 
 
 def rtl_source(design: Design, variant: Variant) -> Source:

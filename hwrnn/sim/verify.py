@@ -19,8 +19,10 @@ from hwrnn.design.lower import build_design, layers
 from hwrnn.design.options import Directions, Options
 from hwrnn.errors import DataError, DesignError, Mismatch
 from hwrnn.ir import Graph, Input, Output
-from hwrnn.sim.engines import ENGINES, LATER, run_engine
+from hwrnn.sim.engines import ENGINES, run_engine
 from hwrnn.sim.locate import InternalDifference, RunOne, locate
+from hwrnn.sim.netlist import MapDesign
+from hwrnn.sim.tools import Extra, find_package, find_yosys
 
 Ints = NDArray[np.int64]
 Outputs = dict[Output, Ints]
@@ -50,18 +52,21 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineReport:
-    """How one engine compares with the plain C-model."""
+    """How one engine compares with the plain C-model. `tool`: who made the netlist that ran."""
 
     engine: str
     values: int
     differing: int
     first: Difference | None
     internal: InternalDifference | None = None
+    tool: str = ""
 
     def as_dict(self) -> dict[str, object]:
         """Plain values, for JSON and tables."""
+        named = {"tool": self.tool} if self.tool else {}
         return {
             "engine": self.engine,
+            **named,
             "values": self.values,
             "differing": self.differing,
             "first_difference": str(self.first) if self.first else "",
@@ -92,8 +97,10 @@ class VerifyReport:
         return self
 
     def rows(self) -> list[dict[str, object]]:
-        """One row an engine."""
-        return [e.as_dict() for e in self.engines]
+        """One row an engine; all have the same entries."""
+        rows = [e.as_dict() for e in self.engines]
+        tools = any("tool" in row for row in rows)
+        return [{"engine": "", "tool": ""} | row for row in rows] if tools else rows
 
     def as_dict(self) -> dict[str, object]:
         """Plain values, for JSON."""
@@ -106,11 +113,19 @@ class VerifyReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hardware:
-    """How the hardware engines are built."""
+    """How the hardware engines are built; `map_design` makes the netlists of the engine netlist."""
 
     board: Board
     folding: FoldingSpec = None
     options: Options = Options()  # noqa: RUF009 - frozen
+    map_design: MapDesign | None = None
+
+    def tool(self, engine: str) -> str:
+        """What made the hardware that runs, where it is not what hwrnn wrote itself."""
+        if engine != "netlist":
+            return ""
+        yosys = find_yosys()
+        return f"{self.board.family} cells of {yosys} {find_package(yosys, Extra.SYNTH)}"
 
 
 def verify_graph(
@@ -125,8 +140,8 @@ def verify_graph(
     """Run every engine on x and compare; see `hwrnn.verify`."""
     for name in engines:
         if name not in ALL:
-            fact = LATER.get(name, "is not known")
-            raise DesignError(f'engine "{name}"', fact, f"the engines are {', '.join(ALL)}")
+            known = f"the engines are {', '.join(ALL)}"
+            raise DesignError(f'engine "{name}"', "is not known", known)
     batch = random_batch(graph) if x is None else take_batch(graph, x)
     values = [run_plain(graph, one) for one in one_by_one(graph, batch)]
     exact = arranged(graph, values)
@@ -140,7 +155,7 @@ def verify_graph(
             one = one_sequence(name, graph, hardware)
             inside = locate(graph, batch.sequences()[k], values[k], one)
             report = replace(report, internal=inside)
-        reports.append(report)
+        reports.append(replace(report, tool=hardware.tool(name)))
     return VerifyReport(
         engines=tuple(reports),
         module=module_report(graph, x, module, expected),
@@ -192,7 +207,7 @@ def run_sequences(name: str, graph: Graph, sequences: list[Ints], hardware: Hard
         return [sequence_part(model.run({port: q[:, None]})[out]) for q in sequences]
     steps = max(len(q) for q in sequences)
     design = build_design(graph, hardware.board, hardware.folding, steps, hardware.options)
-    return run_engine(design, sequences, name, None)[0]
+    return run_engine(design, sequences, name, None, map_design=hardware.map_design)[0]
 
 
 def one_sequence(name: str, graph: Graph, hardware: Hardware) -> RunOne:
@@ -206,7 +221,7 @@ def one_sequence(name: str, graph: Graph, hardware: Hardware) -> RunOne:
     def run(part: Graph, q: Ints) -> Ints:
         known = {layer.name: folds[layer.name] for layer in layers(part)}
         spec = {layer: {"pe": f.pe, "simd": f.simd} for layer, f in known.items()}
-        alone = Hardware(board=hardware.board, folding=spec, options=options)
+        alone = replace(hardware, folding=spec, options=options)
         return run_sequences(name, part, [q], alone)[0]
 
     return run

@@ -33,6 +33,8 @@ HARNESSES = Path(__file__).resolve().parent / "harness"
 HARNESS = HARNESSES / "harness.cpp"
 UART = HARNESSES / "uart.cpp"
 RUNTIME = ("verilated", "verilated_threads", "verilated_vcd_c", "verilated_vpi", "verilated_random")
+# Warnings of cells are of style, but for the sentence of a cell that refuses how it is used.
+NETLIST = ["--x-initial", "unique", "--x-assign", "unique", "-Wno-fatal", "-Werror-USERFATAL"]
 KEEP = 400  # compiled designs; the ones that were not used for longest go first
 
 
@@ -57,11 +59,15 @@ class Driver(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
-    """How a design is compiled: for which driver, with a waveform, for speed (takes longer)."""
+    """How a design is compiled: for which driver, with a waveform, for speed (takes longer).
+
+    `netlist`: cells instead of RTL; what they leave open starts as random bits, not as 0.
+    """
 
     driver: Driver = Driver.HARNESS
     trace: bool = False
     fast: bool = False
+    netlist: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,7 +234,8 @@ def verilate(
     MAC array: it makes several times the C++.
     """
     options = ["--cc", "--prefix", "Vtop", "--Mdir", str(out), "--top-module", top]
-    options += ["-O3", "--no-timing", "--x-initial", "0", "--quiet", "-Wno-lint", "-Wno-style"]
+    options += ["-O3", "--no-timing", "--quiet", "-Wno-lint", "-Wno-style"]
+    options += NETLIST if variant.netlist else ["--x-initial", "0"]
     options += ["--unroll-count", "512" if variant.fast else "16", "--unroll-stmts", "1000000"]
     options += ["--trace-vcd"] if variant.trace else []
     if variant.driver is Driver.COCOTB:
@@ -290,6 +297,7 @@ def compile_unit(tools: Tools, runtime: Path, unit: Unit, variant: Variant) -> P
     target = unit.path.with_suffix(".o")
     flags = tools.compile_flags(trace=variant.trace, optimise=unit.optimise)
     flags += ["-DHWRNN_TRACE"] if variant.trace else []
+    flags += ["-DHWRNN_RANDOM_START"] if variant.netlist else []
     header = precompiled_header(tools, runtime, unit.optimise, trace=variant.trace)
     command = [str(tools.gxx), "-include", str(header), *flags, "-I.", "-c", str(unit.path)]
     call([*command, "-o", str(target)], unit.path.parent, "g++")

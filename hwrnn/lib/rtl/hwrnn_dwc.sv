@@ -68,8 +68,30 @@ module hwrnn_dwc #(
   assign take        = in_valid_i && in_ready_o;
   assign give        = out_valid_o && out_ready_i;
 
+  // Elements moved down or up by whole elements: a multiplexer for each bit of the distance. (A
+  // shift by distance * Width would be one for each bit of that product.)
+  function automatic logic [Capacity*Width-1:0] down(
+      logic [Capacity*Width-1:0] elements, logic [YCountWidth-1:0] distance);
+    logic [Capacity*Width-1:0] moved;
+    moved = elements;
+    for (int unsigned k = 0; k < YCountWidth; k++) begin
+      if (distance[k]) moved = moved >> ((32'd1 << k) * Width);
+    end
+    return moved;
+  endfunction
+
+  function automatic logic [Capacity*Width-1:0] up(
+      logic [Capacity*Width-1:0] elements, logic [HeldWidth-1:0] distance);
+    logic [Capacity*Width-1:0] moved;
+    moved = elements;
+    for (int unsigned k = 0; k < HeldWidth; k++) begin
+      if (distance[k]) moved = moved << ((32'd1 << k) * Width);
+    end
+    return moved;
+  endfunction
+
   assign left    = give ? held_q - HeldWidth'(y_lanes) : held_q;
-  assign kept    = give ? elements_q >> (32'(y_lanes) * Width) : elements_q;
+  assign kept    = give ? down(elements_q, y_lanes) : elements_q;
   assign held_d  = take ? left + HeldWidth'(x_lanes) : left;
   assign drain_d = (drain_q && !(give && out_last_o)) || (take && in_last_i);
 
@@ -78,7 +100,7 @@ module hwrnn_dwc #(
     for (int unsigned k = 0; k < XLanes; k++) begin
       if (k < 32'(x_lanes)) added[k*Width+:Width] = in_data_i[k*Width+:Width];
     end
-    elements_d = take ? kept | (added << (32'(left) * Width)) : kept;
+    elements_d = take ? kept | up(added, left) : kept;
     for (int unsigned k = 0; k < YLanes; k++) begin
       out_data_o[k*Width+:Width] = (k < 32'(y_lanes)) ? elements_q[k*Width+:Width] : '0;
     end

@@ -5,7 +5,8 @@
 
 module hwrnn_fifo #(
   parameter int unsigned Width = 8,
-  parameter int unsigned Depth = 4
+  parameter int unsigned Depth = 4,
+  parameter string Style = "auto"
 ) (
   input  wire logic             clk_i,
   input  wire logic             rst_i,
@@ -28,7 +29,7 @@ module hwrnn_fifo #(
   localparam int unsigned CountWidth = $clog2(Depth + 1);
   localparam logic [PointerWidth-1:0] LastEntry = PointerWidth'(Depth - 1);
 
-  logic [Width-1:0] memory_q [Depth];
+  (* ram_style = Style *) logic [Width-1:0] memory_q [Depth];
   logic [PointerWidth-1:0] write_q, write_d, read_q, read_d;
   logic [CountWidth-1:0] count_q, count_d;
   logic push, pop;

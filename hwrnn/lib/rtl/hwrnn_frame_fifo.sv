@@ -7,7 +7,8 @@
 module hwrnn_frame_fifo #(
   parameter int unsigned Width = 8,
   parameter int unsigned Depth = 4,
-  parameter int unsigned OutDepth = 2
+  parameter int unsigned OutDepth = 2,
+  parameter string Style = "auto"
 ) (
   input  wire logic             clk_i,
   input  wire logic             rst_i,
@@ -34,7 +35,7 @@ module hwrnn_frame_fifo #(
   typedef logic [PointerWidth-1:0] pointer_t;
   typedef logic [CountWidth-1:0] count_t;
 
-  logic [Width:0] memory_q [Depth];
+  (* ram_style = Style *) logic [Width:0] memory_q [Depth];
   pointer_t write_q, write_d, start_q, start_d, read_q, read_d;
   count_t used_q, used_d, frame_q, frame_d, whole_q, whole_d;
   logic [Width-1:0] data_q;

@@ -9,7 +9,8 @@ module hwrnn_reverse #(
   parameter int unsigned Width = 8,
   parameter int unsigned Beats = 1,
   parameter int unsigned MaxSteps = 1,
-  parameter int unsigned OutDepth = 2
+  parameter int unsigned OutDepth = 2,
+  parameter string Style = "auto"
 ) (
   input  wire logic             clk_i,
   input  wire logic             rst_i,
@@ -31,7 +32,7 @@ module hwrnn_reverse #(
 
   typedef logic [AddressWidth-1:0] address_t;
 
-  logic [Width-1:0] memory_q [2*Depth];
+  (* ram_style = Style *) logic [Width-1:0] memory_q [2*Depth];
   address_t start_q [2];  // first beat of the bank's last step
   address_t write_q, write_d, read_q, read_d, step_q, step_d;
   logic [BeatWidth-1:0] in_beat_q, in_beat_d, out_beat_q, out_beat_d;

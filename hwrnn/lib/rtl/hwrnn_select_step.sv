@@ -10,7 +10,8 @@ module hwrnn_select_step #(
   parameter int unsigned Width = 8,
   parameter int unsigned Beats = 1,
   parameter bit First = 1'b0,
-  parameter int unsigned Streams = 1
+  parameter int unsigned Streams = 1,
+  parameter string Style = "auto"
 ) (
   input  wire logic             clk_i,
   input  wire logic             rst_i,
@@ -69,7 +70,7 @@ module hwrnn_select_step #(
       end
     end
   end else begin : g_last
-    logic [Width-1:0] memory_q [Beats];
+    (* ram_style = Style *) logic [Width-1:0] memory_q [Beats];
     logic give_q, give_d, give;
 
     assign in_ready_o  = !give_q;

@@ -158,7 +158,7 @@ std::vector<std::uint8_t> read_file(const char* path) {
 class Bench {
  public:
   explicit Bench(const Job& job)
-      : job_(job), random_{job.seed * 2 + 0x9e3779b97f4a7c15u}, top_(new Vtop(&context_)) {
+      : job_(job), random_{job.seed * 2 + 0x9e3779b97f4a7c15u}, top_(make_top()) {
     beats_ = read_file(job.input);
     in_row_ = job.in_bytes + job.id_bytes + 1;
     count_ = beats_.size() / in_row_;
@@ -208,6 +208,15 @@ class Bench {
   }
 
  private:
+  // A netlist starts with random bits wherever its cells say nothing.
+  Vtop* make_top() {
+#ifdef HWRNN_RANDOM_START
+    context_.randReset(2);
+    context_.randSeed(static_cast<int>(job_.seed % 0x7fffffffu) + 1);
+#endif
+    return new Vtop(&context_);
+  }
+
   void open_trace() {
 #ifdef HWRNN_TRACE
     if (job_.trace[0] == '\0') return;

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+// SDPB: 16 Kbit, one port that writes (A) and one that reads (B), without output registers (READ_MODE 0).
+// Gowin UG285 "Gowin BSRAM & SSRAM User Guide", sections on SDPB and on initial values: the address
+// counts bits; with 16 bits the lowest two address lines are byte enables, with 32 the lowest four;
+// WRITE_MODE 00 keeps the output while writing, 01 gives the new data, 10 the old; the contents are
+// the bits of INIT_RAM_00, INIT_RAM_01 and so on in a row; RESET clears the output.
+module SDPB #(
+  parameter BIT_WIDTH_0 = 32, parameter BIT_WIDTH_1 = 32, parameter [0:0] READ_MODE = 1'b0,
+  parameter [2:0] BLK_SEL_0 = 3'b000, parameter [2:0] BLK_SEL_1 = 3'b000,
+  parameter RESET_MODE = "SYNC", parameter [255:0] INIT_RAM_00 = 0,
+  parameter [255:0] INIT_RAM_01 = 0, parameter [255:0] INIT_RAM_02 = 0,
+  parameter [255:0] INIT_RAM_03 = 0, parameter [255:0] INIT_RAM_04 = 0,
+  parameter [255:0] INIT_RAM_05 = 0, parameter [255:0] INIT_RAM_06 = 0,
+  parameter [255:0] INIT_RAM_07 = 0, parameter [255:0] INIT_RAM_08 = 0,
+  parameter [255:0] INIT_RAM_09 = 0, parameter [255:0] INIT_RAM_0A = 0,
+  parameter [255:0] INIT_RAM_0B = 0, parameter [255:0] INIT_RAM_0C = 0,
+  parameter [255:0] INIT_RAM_0D = 0, parameter [255:0] INIT_RAM_0E = 0,
+  parameter [255:0] INIT_RAM_0F = 0, parameter [255:0] INIT_RAM_10 = 0,
+  parameter [255:0] INIT_RAM_11 = 0, parameter [255:0] INIT_RAM_12 = 0,
+  parameter [255:0] INIT_RAM_13 = 0, parameter [255:0] INIT_RAM_14 = 0,
+  parameter [255:0] INIT_RAM_15 = 0, parameter [255:0] INIT_RAM_16 = 0,
+  parameter [255:0] INIT_RAM_17 = 0, parameter [255:0] INIT_RAM_18 = 0,
+  parameter [255:0] INIT_RAM_19 = 0, parameter [255:0] INIT_RAM_1A = 0,
+  parameter [255:0] INIT_RAM_1B = 0, parameter [255:0] INIT_RAM_1C = 0,
+  parameter [255:0] INIT_RAM_1D = 0, parameter [255:0] INIT_RAM_1E = 0,
+  parameter [255:0] INIT_RAM_1F = 0, parameter [255:0] INIT_RAM_20 = 0,
+  parameter [255:0] INIT_RAM_21 = 0, parameter [255:0] INIT_RAM_22 = 0,
+  parameter [255:0] INIT_RAM_23 = 0, parameter [255:0] INIT_RAM_24 = 0,
+  parameter [255:0] INIT_RAM_25 = 0, parameter [255:0] INIT_RAM_26 = 0,
+  parameter [255:0] INIT_RAM_27 = 0, parameter [255:0] INIT_RAM_28 = 0,
+  parameter [255:0] INIT_RAM_29 = 0, parameter [255:0] INIT_RAM_2A = 0,
+  parameter [255:0] INIT_RAM_2B = 0, parameter [255:0] INIT_RAM_2C = 0,
+  parameter [255:0] INIT_RAM_2D = 0, parameter [255:0] INIT_RAM_2E = 0,
+  parameter [255:0] INIT_RAM_2F = 0, parameter [255:0] INIT_RAM_30 = 0,
+  parameter [255:0] INIT_RAM_31 = 0, parameter [255:0] INIT_RAM_32 = 0,
+  parameter [255:0] INIT_RAM_33 = 0, parameter [255:0] INIT_RAM_34 = 0,
+  parameter [255:0] INIT_RAM_35 = 0, parameter [255:0] INIT_RAM_36 = 0,
+  parameter [255:0] INIT_RAM_37 = 0, parameter [255:0] INIT_RAM_38 = 0,
+  parameter [255:0] INIT_RAM_39 = 0, parameter [255:0] INIT_RAM_3A = 0,
+  parameter [255:0] INIT_RAM_3B = 0, parameter [255:0] INIT_RAM_3C = 0,
+  parameter [255:0] INIT_RAM_3D = 0, parameter [255:0] INIT_RAM_3E = 0,
+  parameter [255:0] INIT_RAM_3F = 0
+) (
+  output wire [31:0] DO,
+  input wire [31:0] DI,
+  input wire [2:0] BLKSELA, BLKSELB,
+  input wire [13:0] ADA, ADB,
+  input wire CLKA, CLKB, CEA, CEB, OCE, RESETA, RESETB
+);
+
+  if (BIT_WIDTH_0 != 1 && BIT_WIDTH_0 != 2 && BIT_WIDTH_0 != 4 && BIT_WIDTH_0 != 8 && BIT_WIDTH_0 != 16 && BIT_WIDTH_0 != 32)
+    $fatal(1, "SDPB: BIT_WIDTH_0 is %0d, which is no width of it", BIT_WIDTH_0);
+  if (BIT_WIDTH_1 != 1 && BIT_WIDTH_1 != 2 && BIT_WIDTH_1 != 4 && BIT_WIDTH_1 != 8 && BIT_WIDTH_1 != 16 && BIT_WIDTH_1 != 32)
+    $fatal(1, "SDPB: BIT_WIDTH_1 is %0d, which is no width of it", BIT_WIDTH_1);
+  if (READ_MODE)
+    $fatal(1, "SDPB: READ_MODE is %b; this model has no output register", READ_MODE);
+  if (RESET_MODE != "SYNC")
+    $fatal(1, "SDPB: RESET_MODE is %s; this model resets with the clock", RESET_MODE);
+
+  localparam [16383:0] Data = {
+    INIT_RAM_3F, INIT_RAM_3E, INIT_RAM_3D, INIT_RAM_3C, INIT_RAM_3B, INIT_RAM_3A, INIT_RAM_39,
+    INIT_RAM_38, INIT_RAM_37, INIT_RAM_36, INIT_RAM_35, INIT_RAM_34, INIT_RAM_33, INIT_RAM_32,
+    INIT_RAM_31, INIT_RAM_30, INIT_RAM_2F, INIT_RAM_2E, INIT_RAM_2D, INIT_RAM_2C, INIT_RAM_2B,
+    INIT_RAM_2A, INIT_RAM_29, INIT_RAM_28, INIT_RAM_27, INIT_RAM_26, INIT_RAM_25, INIT_RAM_24,
+    INIT_RAM_23, INIT_RAM_22, INIT_RAM_21, INIT_RAM_20, INIT_RAM_1F, INIT_RAM_1E, INIT_RAM_1D,
+    INIT_RAM_1C, INIT_RAM_1B, INIT_RAM_1A, INIT_RAM_19, INIT_RAM_18, INIT_RAM_17, INIT_RAM_16,
+    INIT_RAM_15, INIT_RAM_14, INIT_RAM_13, INIT_RAM_12, INIT_RAM_11, INIT_RAM_10, INIT_RAM_0F,
+    INIT_RAM_0E, INIT_RAM_0D, INIT_RAM_0C, INIT_RAM_0B, INIT_RAM_0A, INIT_RAM_09, INIT_RAM_08,
+    INIT_RAM_07, INIT_RAM_06, INIT_RAM_05, INIT_RAM_04, INIT_RAM_03, INIT_RAM_02, INIT_RAM_01,
+    INIT_RAM_00};
+
+  function automatic [18431:0] contents();
+    for (integer i = 0; i < 2048; i = i + 1) contents[i*9+:9] = {1'b0, Data[i*8+:8]};
+  endfunction
+
+  // Bytes as lanes of 9 bits, and back.
+  function automatic [71:0] laned([31:0] data);
+    laned = 0;
+    for (integer i = 0; i < 4; i = i + 1) laned[i*9+:8] = data[i*8+:8];
+  endfunction
+
+  function automatic [31:0] plain([71:0] lanes);
+    for (integer i = 0; i < 4; i = i + 1) plain[i*8+:8] = lanes[i*9+:8];
+  endfunction
+
+  function automatic [7:0] enables(integer width, bit write, [3:0] low);
+    if (!write) return 8'h00;
+    return (width >= 32) ? 8'(low) : (width >= 16) ? 8'(low[1:0]) : 8'h01;
+  endfunction
+
+  wire [71:0] q_a, q_b;
+
+  assign DO = plain(q_b);
+
+  hwrnn_cell_memory #(
+    .Words      (256),
+    .Init       (contents()),
+    .WriteWidthA(BIT_WIDTH_0),
+    .ReadWidthA (0),
+    .WriteWidthB(0),
+    .ReadWidthB (BIT_WIDTH_1),
+    .ModeA      (0),
+    .ModeB      (0)
+  ) u_memory (
+    .clk_a    (CLKA),
+    .enable_a (CEA && BLKSELA == BLK_SEL_0),
+    .reset_a  (1'b0),
+    .write_a  (enables(BIT_WIDTH_0, 1'b1, ADA[3:0])),
+    .address_a(ADA),
+    .data_a   (laned(DI)),
+    .q_a      (q_a),
+    .clk_b    (CLKB),
+    .enable_b (CEB && BLKSELB == BLK_SEL_1),
+    .reset_b  (RESETB),
+    .write_b  (enables(BIT_WIDTH_1, 1'b0, ADB[3:0])),
+    .address_b(ADB),
+    .data_b   (laned(32'd0)),
+    .q_b      (q_b)
+  );
+
+endmodule
