@@ -52,7 +52,7 @@ demo: $(STAMP)
 	@$(RUN) hwrnn demo
 
 test: $(STAMP)
-	@$(RUN) OMP_NUM_THREADS=1 HWRNN_REQUIRE=sim,train,synth python -m pytest -n 2 $(PYTEST_ARGS)
+	@$(RUN) OMP_NUM_THREADS=1 HWRNN_REQUIRE=sim,train,synth,device python -m pytest -n 2 $(PYTEST_ARGS)
 
 lint: $(STAMP)
 	@$(RUN) ruff check .

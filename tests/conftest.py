@@ -15,7 +15,12 @@ from hypothesis import HealthCheck, Phase, settings
 from hwrnn.errors import ToolError
 from hwrnn.sim.tools import Extra, missing
 
-MARKS = {"needs_sim": Extra.SIM, "needs_train": Extra.TRAIN, "needs_synth": Extra.SYNTH}
+MARKS = {
+    "needs_sim": Extra.SIM,
+    "needs_train": Extra.TRAIN,
+    "needs_synth": Extra.SYNTH,
+    "needs_device": Extra.DEVICE,
+}
 
 # "fixed": the same draws on every run, so that a green run stays green; "explore" looks further.
 settings.register_profile(

@@ -12,6 +12,7 @@ import pytest
 from uart_boards import (
     last_board,
     last_graph,
+    ran,
     steps_board,
     steps_design,
     steps_graph,
@@ -33,7 +34,7 @@ from hwrnn.device.frames import (
 from hwrnn.errors import DeviceError, ToolError
 from hwrnn.sim.uart import Line, simulated, simulated_by_cocotb
 
-pytestmark = pytest.mark.needs_sim
+pytestmark = [pytest.mark.needs_sim, pytest.mark.needs_device]
 
 PATIENCE_S = 20.0  # until a test gives up on an answer
 
@@ -105,8 +106,8 @@ def counters(answer: Answer) -> tuple[int, int]:
 
 def expected(*steps: tuple[int, int]) -> bytes:
     """What the steps board answers to these steps."""
-    q = hwrnn.run(steps_graph(), np.array([steps]), integers=True)
-    return np.asarray(q).astype("<i2").tobytes()
+    q = ran(steps_graph(), np.array([steps]), integers=True)
+    return bytes(q.astype("<i2").tobytes())
 
 
 # -- the protocol, byte by byte ------------------------------------------------------------------
@@ -259,8 +260,8 @@ def test_what_does_not_fit_is_refused_whole() -> None:
         while len(result) < 24:
             number += 1
             result += wire.ask(number, data(b"", last=False)).payload
-        q = hwrnn.run(last_graph(), steps[None], integers=True)
-        assert result == np.asarray(q).astype("i1").tobytes()
+        q = ran(last_graph(), steps[None], integers=True)
+        assert result == q.astype("i1").tobytes()
         wire.port.close()
 
 
@@ -276,7 +277,7 @@ def test_a_thousand_inferences() -> None:
         assert (status.damaged, status.error, status.busy) == (0, False, False)
         assert status.good == dev.health.requests % 256
     assert y.dtype == np.float32
-    assert np.array_equal(y, hwrnn.run(steps_graph(), x))
+    assert np.array_equal(y, ran(steps_graph(), x))
 
 
 @pytest.mark.parametrize(("seed", "batch", "steps"), [(1, 150, 3), (2, 4, 50)])
@@ -286,7 +287,7 @@ def test_one_byte_in_a_hundred_is_damaged(seed: int, batch: int, steps: int) -> 
     with simulated(steps_board(), line) as board, hwrnn.device.connect(board.port) as dev:
         y = dev.infer(x)
         status, health = dev.status(), dev.health
-    assert np.array_equal(y, hwrnn.run(steps_graph(), x))
+    assert np.array_equal(y, ran(steps_graph(), x))
     assert board.damaged > 10
     assert min(status.damaged, health.damaged_answers, health.damaged_requests) > 0
 
@@ -301,7 +302,7 @@ def test_twenty_inferences_through_cocotb_at_the_shipped_speed() -> None:
         y = dev.infer(x, integers=True)
         assert dev.health.repeats == 0
         assert dev.status().damaged == 0
-    assert np.array_equal(y, hwrnn.run(steps_graph(), x, integers=True))
+    assert np.array_equal(y, ran(steps_graph(), x, integers=True))
 
 
 def test_another_model_is_refused_before_it_gets_data(tmp_path: Path) -> None:
@@ -329,8 +330,8 @@ def test_long_sequences_in_pieces_on_a_design_that_is_slower_than_its_line() -> 
     with simulated(last_board()) as board, hwrnn.device.connect(board.port) as dev:
         y = dev.infer(x, integers=True, progress=lambda done, of: seen.append((done, of)))
         z = dev.infer(x, integers=True, lengths=[1, 300])
-    assert np.array_equal(y, hwrnn.run(last_graph(), x, integers=True))
-    assert np.array_equal(z, hwrnn.run(last_graph(), x, integers=True, lengths=[1, 300]))
+    assert np.array_equal(y, ran(last_graph(), x, integers=True))
+    assert np.array_equal(z, ran(last_graph(), x, integers=True, lengths=[1, 300]))
     assert seen == [(1, 2), (2, 2)]
 
 
@@ -338,7 +339,7 @@ def test_results_that_do_not_fit_the_buffer_hold_the_design_up_and_nothing_else(
     x = np.random.default_rng(5).normal(0, 3, (2, 600, 2)).astype(np.float32)
     with simulated(steps_board()) as board, hwrnn.device.connect(board.port) as dev:
         y = dev.infer(x, lengths=[600, 5])
-    assert np.array_equal(y, hwrnn.run(steps_graph(), x, lengths=[600, 5]))
+    assert np.array_equal(y, ran(steps_graph(), x, lengths=[600, 5]))
 
 
 @pytest.mark.parametrize("divisor", [49, 51])
@@ -348,7 +349,7 @@ def test_a_line_that_is_two_per_cent_off(divisor: int) -> None:
     with simulated(steps_board(50), line) as board, hwrnn.device.connect(board.port) as dev:
         y = dev.infer(x, integers=True)
         assert dev.health.repeats == 0
-    assert np.array_equal(y, hwrnn.run(steps_graph(), x, integers=True))
+    assert np.array_equal(y, ran(steps_graph(), x, integers=True))
 
 
 def test_an_interrupted_call_leaves_nothing_behind() -> None:
@@ -363,7 +364,7 @@ def test_an_interrupted_call_leaves_nothing_behind() -> None:
         with pytest.raises(KeyboardInterrupt):
             dev.infer(x, progress=interrupt)
         y = dev.infer(x, integers=True)
-    assert np.array_equal(y, hwrnn.run(steps_graph(), x, integers=True))
+    assert np.array_equal(y, ran(steps_graph(), x, integers=True))
 
 
 def test_it_says_what_it_is() -> None:

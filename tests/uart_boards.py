@@ -6,16 +6,19 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 from functools import cache
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from rtl.graphs import Build
 
+import hwrnn
 from hwrnn.backends.files import FileSet
 from hwrnn.backends.shell import emit_shell
 from hwrnn.board import load_board
 from hwrnn.design.design import Design
 from hwrnn.design.lower import build_design
-from hwrnn.ir import Graph, Input, Output, OutputGrid, Quantiser
+from hwrnn.ir import AnyOp, Graph, Input, Output, OutputGrid, Quantiser
 from hwrnn.ir.rounding import Rounding
 from hwrnn.ir.types import Rationals, of_bits
 
@@ -25,7 +28,7 @@ BOARD = load_board("icebreaker")
 
 def with_grids(graph: Graph, quantiser: Quantiser, grid: OutputGrid) -> Graph:
     """The same integers behind other real numbers."""
-    ops = []
+    ops: list[AnyOp] = []
     for op in graph.ops:
         if isinstance(op, Input):
             ops.append(replace(op, quantiser=quantiser))
@@ -53,6 +56,13 @@ def last_graph() -> Graph:
     b, t = Build(2), of_bits(4, signed=False)
     graph = b.graph(b.select(b.lstm(b.input(3, t), 24)), "slow")
     return with_grids(graph, Quantiser(scale=(SCALE,), type=t), OutputGrid(scale=(SCALE,)))
+
+
+def ran(graph: Graph, x: NDArray[Any], **options: object) -> NDArray[Any]:
+    """What the C-model makes of it; the graph has one output."""
+    y = hwrnn.run(graph, x, **options)  # type: ignore[arg-type]
+    assert isinstance(y, np.ndarray)
+    return y
 
 
 @cache

@@ -77,7 +77,7 @@ def emit_shell(
     sources[f"rtl/{CORE}.sv"] = module_text(design, core)
     listed = "".join(f"{path.removeprefix('rtl/')}\n" for path in sources)
     made = dict(files.items()) | sources
-    made["rtl/files.f"] = f"{files['rtl/files.f']}{listed}"
+    made["rtl/files.f"] = files.data("rtl/files.f").decode() + listed
     made[f"rtl/{MEMORY}"] = "".join(f"{octet:02x}\n" for octet in rom)
     made["device.json"] = json.dumps(content, indent=1) + "\n"
     return FileSet(made)

@@ -99,7 +99,7 @@ def arranged(port: OutPort, results: Sequence[Ints], *, integers: bool) -> NDArr
     full = np.zeros((len(results), steps, port.features), dtype=np.int64)
     for b, r in enumerate(results):
         full[b, : len(r)] = r
-    held = ("B", "T", "F")
+    held: tuple[str, ...] = ("B", "T", "F")
     if not port.sequence:
         full, held = np.stack([r[-1] for r in results]), ("B", "F")
     found: NDArray[np.generic] = full if integers else real(full, port.scale, port.offset)

@@ -56,7 +56,8 @@ class Port:
     @property
     def places(self) -> list[int]:
         """Which lane, counted over the beats of a step, holds each element."""
-        found, start = [], 0
+        found: list[int] = []
+        start = 0
         for size in self.segments:
             found += range(start, start + size)
             start += -(-size // self.lanes) * self.lanes
@@ -91,7 +92,7 @@ class Port:
         q = values.view(np.int64)
         if self.lo < 0 and used < 64:
             q = q - (lanes[:, :, -1].astype(np.int64) << used)
-        return q.reshape(-1, self.beats * self.lanes)[:, self.places]
+        return np.asarray(q.reshape(-1, self.beats * self.lanes)[:, self.places], dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

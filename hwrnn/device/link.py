@@ -89,14 +89,17 @@ class Link:
         self._sequence = (self._sequence + 1) % 256
         frame = request.frame(self._sequence)
         self.health.requests += 1
-        heard = time.monotonic()
-        for attempt in range(1, MOST_TRIES + 1):
+        heard, silences, damages = time.monotonic(), 0, 0
+        while damages < MOST_TRIES:
             self._port.write(frame)
             answer, alive = self._listen(self._time_for(frame))
             if answer is not None:
                 return self._checked(answer)
-            heard = time.monotonic() if alive else heard
-            if attempt >= TRIES and time.monotonic() - heard > self.timeout:
+            if alive:
+                heard, silences, damages = time.monotonic(), 0, damages + 1
+                continue
+            silences += 1
+            if silences >= TRIES and time.monotonic() - heard > self.timeout:
                 raise self._silent()
         raise NoisyLine(
             self.name,

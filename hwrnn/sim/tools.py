@@ -193,7 +193,8 @@ def survey() -> tuple[Finding, ...]:
 
 def missing(extra: Extra) -> tuple[ToolError, ...]:
     """Why the tools of one extra cannot be used; empty if all of them can."""
-    lines = (f for f in survey() if f.extra is extra and not f.ok)
+    whole = extra is Extra.DEVICE  # optional to the doctor, but not to who asks for it
+    lines = (f for f in survey() if f.extra is extra and (whole or not f.ok))
     return tuple(f.error for f in lines if f.error is not None)
 
 

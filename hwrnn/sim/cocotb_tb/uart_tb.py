@@ -89,7 +89,7 @@ async def uart(dut: Any) -> None:  # noqa: ANN401 - cocotb's handles have no typ
     job = json.loads(os.environ["HWRNN_UART"])
     terminal, other_end = pty.openpty()
     tty.setraw(other_end)
-    cocotb.start_soon(Clock(dut.clk_i, CLOCK_NS, unit="ns").start())
+    Clock(dut.clk_i, CLOCK_NS, unit="ns").start()
     dut.uart_rx_i.value = 1
     dut.rst_i.value = 1
     for _ in range(4):
