@@ -41,15 +41,14 @@ def synth(
     Exit code 1 if the design does not fit the board, or misses its clock.
     """
     import hwrnn
-    from hwrnn.synth.nextpnr import ROUTERS
-    from hwrnn.synth.result import synth_design
+    from hwrnn.synth.result import can_place, synth_design
 
     with told() as tell:
         tell("reading the model")
         graph = hwrnn.load(model)
         tell("building")
         design = hwrnn.build(graph, **chosen)
-        wanted = design.board.family in ROUTERS if place is None else place
+        wanted = can_place(design.board) if place is None else place
         made = synth_design(design, place_it=wanted, freq_mhz=freq, seed=seed, tell=tell)
         if output is not None:
             made.write(output)

@@ -26,7 +26,15 @@ from hwrnn.ir.types import of_bits
 from hwrnn.synth import run, yosys
 from hwrnn.synth.cells import Cells, count
 from hwrnn.synth.nextpnr import Placed, Step
-from hwrnn.synth.result import DoesNotFit, PathStep, SynthResult, path_of, source_of, synth_design
+from hwrnn.synth.result import (
+    DoesNotFit,
+    PathStep,
+    SynthResult,
+    can_place,
+    path_of,
+    source_of,
+    synth_design,
+)
 from hwrnn.synth.units import TOP, owner
 
 BOARDS = ["pynq_z2", "zcu104", "ulx3s_85f", "icebreaker", "tang_nano_20k"]
@@ -311,3 +319,9 @@ def test_place_without_a_router_is_refused_before_anything_runs(
         hwrnn.synthesise(design("zcu104"), place=True)
     with pytest.raises(DesignError, match="option freq: is 3e"):
         hwrnn.synthesise(design(), freq_mhz=3e9)
+
+
+def test_only_devices_that_nextpnr_knows_are_placed_unasked() -> None:
+    known = {b.name for b in map(load_board, BOARDS) if can_place(b)}
+    assert known == {"ulx3s_85f", "icebreaker", "tang_nano_20k"}
+    assert not can_place(replace(load_board("icebreaker"), part="iCE40HX8K-CT256"))

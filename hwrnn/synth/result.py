@@ -217,6 +217,17 @@ def check_router(board: Board) -> None:
     find_package(ROUTERS[board.family].package, Extra.SYNTH)
 
 
+def can_place(board: Board) -> bool:
+    """True if nextpnr knows the board's device, whether it is installed or not."""
+    if board.family not in ROUTERS:
+        return False
+    try:
+        chip(board)
+    except BoardError:
+        return False
+    return True
+
+
 def source_of(design: Design) -> Source:
     """What yosys reads of a design: its emitted RTL."""
     return Source(
