@@ -111,9 +111,7 @@ def run(
         made = {o.out.name: in_axes(o, found[o.out.name]) for o in outputs}
     else:
         whole = mixed_lengths(model, batch)
-        made = {
-            o.out.name: in_axes(o, q if integers else to_real(o, q)) for o, q in whole.items()
-        }
+        made = {o.out.name: in_axes(o, q if integers else to_real(o, q)) for o, q in whole.items()}
     return next(iter(made.values())) if len(made) == 1 else made
 
 
@@ -215,7 +213,7 @@ def simulate(
     trace: str | Path | None = None,
     image: Image | None = None,
 ) -> SimResult:
-    """Simulate the emitted hardware: `csim`, `rtl`, or `hls_dpi`.
+    """Simulate the emitted hardware: `csim`, `rtl`, `hls_dpi`, or `netlist` (that of yosys).
 
     x: as for `run`. The result's `outputs` are integers in the model's axes; `cycles` is first
     input beat accepted to last output beat accepted (None for csim and hls_dpi). `trace`: a VCD
@@ -223,10 +221,12 @@ def simulate(
     weights first (rtl); x is then quantised as that model does. Raises DataError, ToolError.
     """
     from hwrnn.sim.engines import simulate_batch
+    from hwrnn.synth.simulate import map_design
 
     graph = design.graph if image is None else image.graph
     batch: Batch = take_batch(graph, x, lengths)
-    return simulate_batch(design, batch, engine, Path(trace) if trace else None, image)
+    file = Path(trace) if trace else None
+    return simulate_batch(design, batch, engine, file, image, map_design=map_design)
 
 
 def synthesise(
@@ -276,12 +276,18 @@ def verify(
     raised for a difference: look at `report.ok`, or call `report.check()`.
     """
     from hwrnn.sim.verify import Hardware, verify_graph
+    from hwrnn.synth.simulate import map_design
 
     if design is None:
         found = board if isinstance(board, Board) else load_board(board)
-        hardware = Hardware(board=found, folding=folding)
+        hardware = Hardware(board=found, folding=folding, map_design=map_design)
     else:
-        hardware = Hardware(board=design.board, folding=folding_of(design), options=design.options)
+        hardware = Hardware(
+            board=design.board,
+            folding=folding_of(design),
+            options=design.options,
+            map_design=map_design,
+        )
     return verify_graph(
         graph, x, engines=engines, module=module, expected=expected, hardware=hardware
     )

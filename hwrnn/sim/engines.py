@@ -43,6 +43,7 @@ def simulate_batch(
     engine: str,
     trace: Path | None,
     image: Image | None = None,
+    *,
     map_design: MapDesign | None = None,
 ) -> SimResult:
     """Run the sequences of a batch, one after the other. Raises DesignError, ToolError.
@@ -57,7 +58,9 @@ def simulate_batch(
     if image is not None and engine not in AXIS:
         raise DesignError("option image", f"has no meaning for {engine}", 'use engine="rtl"')
     check_steps(design, batch)
-    parts, cycles = run_engine(design, batch.sequences(), engine, trace, image, map_design)
+    parts, cycles = run_engine(
+        design, batch.sequences(), engine, trace, image, map_design=map_design
+    )
     return SimResult(outputs=arrange(design.graph.outputs[0], parts), cycles=cycles)
 
 
@@ -78,6 +81,7 @@ def run_engine(
     engine: str,
     trace: Path | None,
     image: Image | None = None,
+    *,
     map_design: MapDesign | None = None,
 ) -> tuple[list[Ints], int | None]:
     """The outputs of each sequence, and the cycles where they have a meaning."""
@@ -125,7 +129,7 @@ def run_netlist(
 
 
 def writes_of(design: Design, image: Image | None) -> list[tuple[int, int, int]]:
-    """What is written before the first sequence: an image, or the own one where power-on has none."""
+    """What is written before the first sequence: an image, or the own one if power-on has none."""
     from hwrnn.backends.image import check_fits
     from hwrnn.backends.image import image as own
 

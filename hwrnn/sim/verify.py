@@ -10,7 +10,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hwrnn.board import Board
-from hwrnn.cmodel.data import Batch, Inputs, arrange, from_axes, one_by_one, take_batch
+from hwrnn.cmodel.data import (
+    Batch,
+    Inputs,
+    arrange,
+    from_axes,
+    in_axes,
+    one_by_one,
+    take_batch,
+)
 from hwrnn.cmodel.fast import compile_graph
 from hwrnn.cmodel.plain import run_plain
 from hwrnn.cmodel.saturation import Saturation, input_saturation, saturation
@@ -263,10 +271,7 @@ def real_values(port: Input, q: Ints) -> NDArray[np.float64]:
     scale, first = (
         np.array([float(v) for v in r]) for r in (port.quantiser.scale, port.quantiser.offset)
     )
-    real, held = q * scale + first, ("T", "B", "F") if port.out.sequence else ("B", "F")
-    if "S" in port.axes:
-        real, held = real.reshape(len(real), port.stacked, -1), ("B", "S", "F")
-    return np.asarray(real.transpose([held.index(a) for a in port.axes]))
+    return in_axes(port, np.asarray(q * scale + first, np.float64))
 
 
 def on_grid(output: Output, real: NDArray[np.floating]) -> NDArray[np.float64]:
