@@ -114,6 +114,10 @@ def test_cells_count_by_family() -> None:
     assert count(Family.GOWIN, {"DFFR": 2, "MULT18X18": 1, "ALU": 2}) == Cells(
         luts=2, ffs=2, dsps=1, carries=2
     )
+    assert count(Family.GOWIN, {"MULT9X9": 3, "MULT36X36": 1, "pROMX9": 2}) == Cells(
+        dsps=5.5, block_rams=2
+    )
+    assert count(Family.XCUP, {"URAM288": 2, "MUXF7": 3}) == Cells(urams=2)
 
 
 def test_totals_go_through_the_hierarchy(tmp_path: Path) -> None:
