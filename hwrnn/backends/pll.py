@@ -195,10 +195,10 @@ def ice40(limits: Limits, source: Fraction, _: Fraction) -> Iterator[Pll]:
                 )
 
 
-def gowin(_: Limits, source: Fraction, __: Fraction) -> Iterator[Pll]:
+def gowin(_: Limits, source: Fraction, wanted: Fraction) -> Iterator[Pll]:
     """rPLL: source / (IDIV_SEL + 1) * (FBDIV_SEL + 1); the oscillator ODIV_SEL times that."""
     for divide in range(1, 65):
-        for multiply in range(1, 65):
+        for multiply in near(wanted * divide / source, 64):
             output = source * multiply / divide
             for odiv in GOWIN_DIVIDERS:
                 yield Pll(

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// PLL of an ECP5: ports and parameters of the vendor's primitive, for readers that do not know it.
+// PLL of an ECP5: what we use of the vendor's primitive, for readers that do not know it.
 `default_nettype none
 
 (* blackbox *)
@@ -30,12 +30,7 @@ module EHXPLLL #(
   input  wire logic ENCLKOS3,
   output logic      CLKOP,
   output logic      CLKOS,
-  output logic      CLKOS2,
-  output logic      CLKOS3,
-  output logic      LOCK,
-  output logic      INTLOCK,
-  output logic      REFCLK,
-  output logic      CLKINTFB
+  output logic      LOCK
 );
 
 endmodule

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// PLL of an iCE40, fed by a pin: ports and parameters of the vendor's primitive, for readers that do not know it.
+// PLL of an iCE40, fed by a pin: what we use of the vendor's primitive, for readers that do not know it.
 `default_nettype none
 
 (* blackbox *)
@@ -19,10 +19,8 @@ module SB_PLL40_PAD #(
   input  wire logic LATCHINPUTVALUE,
   input  wire logic SDI,
   input  wire logic SCLK,
-  output logic      PLLOUTCORE,
   output logic      PLLOUTGLOBAL,
-  output logic      LOCK,
-  output logic      SDO
+  output logic      LOCK
 );
 
 endmodule

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// PLL of a Gowin: ports and parameters of the vendor's primitive, for readers that do not know it.
+// PLL of a Gowin: what we use of the vendor's primitive, for readers that do not know it.
 `default_nettype none
 
 (* blackbox *)
@@ -38,10 +38,7 @@ module rPLL #(
   input  wire logic [3:0] FDLY,
   input  wire logic [3:0] DUTYDA,
   output logic      CLKOUT,
-  output logic      LOCK,
-  output logic      CLKOUTP,
-  output logic      CLKOUTD,
-  output logic      CLKOUTD3
+  output logic      LOCK
 );
 
 endmodule
