@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The host library without a board: exact numbers, arrays, frames, and a line that misbehaves."""
+"""The host library without a board: exact numbers, arrays, connecting."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from device_lines import Reply, Script, link, reply
 from test_import_cost import modules_after
 from uart_boards import ran, steps_board, steps_design, steps_graph, with_grids
 
@@ -23,18 +23,7 @@ from hwrnn.device.arrays import arranged, sequences_of
 from hwrnn.device.description import HEAD, Description, Head, InPort, OutPort, Port
 from hwrnn.device.device import Device, expected_hash
 from hwrnn.device.exact import float32, quantised, real, rounded
-from hwrnn.device.frames import (
-    END,
-    MOST,
-    Answer,
-    Command,
-    Outcome,
-    Request,
-    answer_of,
-    body_of,
-    framed,
-)
-from hwrnn.device.link import Link, NoisyLine
+from hwrnn.device.frames import Command, body_of
 from hwrnn.errors import DataError, DeviceError
 from hwrnn.ir import Graph, IntType, Output, OutputGrid, Value
 from hwrnn.ir.exact import nearest_float32, quantise, to_float32
@@ -223,148 +212,6 @@ def test_results_stand_in_the_axes_of_the_model(axes: str) -> None:
     assert np.array_equal(found, in_axes(out, full) + 1)
 
 
-# -- frames --------------------------------------------------------------------------------------
-
-
-def test_frames_hold_any_bytes_and_no_end() -> None:
-    rng = np.random.default_rng(4)
-    for size in range(60):
-        body = rng.choice([0, 0xC0, 0xDB, 0xDC, 0xDD, 0xFF], size).astype(np.uint8).tobytes()
-        frame = framed(body)
-        assert frame.count(END) == 2
-        assert body_of(frame[1:-1]) == body
-
-
-def test_every_damaged_byte_is_noticed() -> None:
-    content = framed(b"\x13\x05\xc0\xdb payload")[1:-1]
-    for position in range(len(content)):
-        for bit in range(8):
-            damaged = bytearray(content)
-            damaged[position] ^= 1 << bit
-            assert body_of(bytes(damaged)) is None
-    assert answer_of(framed(b"\1\2")[1:-1]) is None  # whole, but too short
-    assert answer_of(b"") is None
-
-
-# -- the line ------------------------------------------------------------------------------------
-
-Reply = Callable[[int], bytes]
-
-
-class Script:
-    """A port on which each request gets the next reply of a list; nothing ever takes time."""
-
-    def __init__(self, replies: Sequence[Reply]) -> None:
-        self.timeout: float | None = None
-        self.replies = list(replies)
-        self.written: list[bytes] = []
-        self.waiting = b""
-        self.closed = False
-
-    @property
-    def in_waiting(self) -> int:
-        return len(self.waiting)
-
-    def write(self, data: bytes) -> int:
-        self.written.append(data)
-        body = body_of(data[1:-1])
-        assert body is not None
-        if self.replies:
-            self.waiting += self.replies.pop(0)(body[1])
-        return len(data)
-
-    def read(self, size: int = 1) -> bytes:
-        found, self.waiting = self.waiting[:size], self.waiting[size:]
-        return found
-
-    def reset_input_buffer(self) -> None:
-        self.waiting = b""
-
-    def close(self) -> None:
-        self.closed = True
-
-
-def reply(payload: bytes = b"", outcome: int = Outcome.DONE, shift: int = 0) -> Reply:
-    """An answer; `shift`: to another request."""
-    return lambda number: framed(payload + bytes([(number + shift) % 256, 255, outcome]))
-
-
-def hurt(number: int) -> bytes:
-    return framed(bytes([number, 255, 0])).replace(b"\xff", b"\xfe")
-
-
-def lost(_: int) -> bytes:
-    return b""
-
-
-def link(*replies: Reply) -> tuple[Link, Script]:
-    script = Script(replies)
-    found = Link(script, "port", 115_200, timeout=0.0, patience=0.0)
-    found.wait_s = 0.0
-    return found, script
-
-
-STATUS = Request(command=Command.STATUS, limit=2)
-
-
-def test_a_request_is_repeated_as_it_was() -> None:
-    line, script = link(hurt, reply(outcome=Outcome.DAMAGED), lost, reply(b"ok"))
-    assert line.ask(STATUS).payload == b"ok"
-    assert len(script.written) == 4
-    assert len(set(script.written)) == 1
-    health = line.health
-    assert (health.damaged_answers, health.damaged_requests, health.lost) == (1, 1, 1)
-    assert (health.requests, health.repeats) == (1, 3)
-
-
-def test_sequence_numbers_go_round() -> None:
-    line, script = link(*[reply()] * 600)
-    numbers = [line.ask(STATUS).sequence for _ in range(600)]
-    assert numbers == [(k + 1) % 256 for k in range(600)]
-    assert len(script.written) == 600
-
-
-def test_an_answer_to_an_earlier_request_is_passed_over() -> None:
-    line, _ = link(lambda n: reply(b"old", shift=-1)(n) + reply(b"new")(n))
-    assert line.ask(STATUS).payload == b"new"
-    line, _ = link(lambda n: reply(b"old", shift=-1)(n) + END + reply(b"new")(n))
-    assert line.ask(STATUS).payload == b"new"
-
-
-def test_an_answer_in_pieces_is_put_together() -> None:
-    class Slow(Script):
-        def read(self, size: int = 1) -> bytes:
-            return super().read(min(size, 2))
-
-    script = Slow([reply(b"payload")])
-    line = Link(script, "port", 115_200, timeout=1.0, patience=1.0)
-    assert line.ask(STATUS).payload == b"payload"
-
-
-def test_silence_is_an_error() -> None:
-    line, script = link()
-    with pytest.raises(DeviceError) as caught:
-        line.ask(STATUS)
-    assert str(caught.value) == (
-        "port: no answer at 115200 baud within 0 s\n"
-        "  hint: is it the right port, is the bitstream loaded, was it built for this baud rate?"
-    )
-    assert len(script.written) == 3
-
-
-def test_endless_damage_is_an_error() -> None:
-    line, script = link(*[hurt] * 100)
-    with pytest.raises(NoisyLine, match="40 attempts at one request came back damaged"):
-        line.ask(STATUS)
-    assert len(script.written) == 40
-
-
-def test_a_shell_that_does_not_know_the_request_is_named() -> None:
-    line, _ = link(reply(outcome=Outcome.UNKNOWN))
-    with pytest.raises(DeviceError, match="the device does not know this request"):
-        line.ask(STATUS)
-
-
 # -- connecting ----------------------------------------------------------------------------------
 
 
@@ -495,21 +342,7 @@ def test_it_stands_alone() -> None:
     assert loaded.isdisjoint({"onnx", "jinja2", "serial", "torch"})
 
 
-# -- what the emitter refuses --------------------------------------------------------------------
-
-
-def test_answers_say_what_they_are() -> None:
-    frame = reply(b"xy", outcome=0xE2)(9)
-    assert answer_of(frame[1:-1]) == Answer(
-        payload=b"xy",
-        sequence=9,
-        room=255,
-        outcome=Outcome.FULL,
-        busy=True,
-        ended=True,
-        error=True,
-    )
-    assert MOST == 255
+# -- what the description says -------------------------------------------------------------------
 
 
 def test_real_outputs_come_out_of_the_description() -> None:

@@ -18,6 +18,7 @@ from hwrnn.backends.shell import emit_shell
 from hwrnn.board import load_board
 from hwrnn.design.design import Design
 from hwrnn.design.lower import build_design
+from hwrnn.design.options import Options
 from hwrnn.ir import AnyOp, Graph, Input, Output, OutputGrid, Quantiser
 from hwrnn.ir.rounding import Rounding
 from hwrnn.ir.types import Rationals, of_bits
@@ -73,8 +74,8 @@ def steps_design() -> Design:
 
 @cache
 def last_design() -> Design:
-    """Two features of half a byte in a beat; results of one byte."""
-    return build_design(last_graph(), BOARD, {"pe": 1, "simd": 2}, None, None)
+    """Two features of half a byte in a beat; results of one byte. Of two streams one is used."""
+    return build_design(last_graph(), BOARD, {"pe": 1, "simd": 2}, None, Options(streams=2))
 
 
 @cache
