@@ -162,6 +162,8 @@ class Quantiser:
         scale, zero_point, bits = parameters
         zero = _objects([int(z) for z in zero_point.ravel()], zero_point.shape)
         width, signed, narrow = int(bits), bool(kind["signed"]), bool(kind["narrow"])
+        if width == 0:
+            return cls(name, Dyadic.of(scale), 1, 0, "OFF", zero)
         high = 2 ** (width - 1) - 1 if signed else 2**width - 1 - narrow
         low = -high - 1 + narrow if signed else 0
         return cls(name, Dyadic.of(scale), low, high, str(kind["mode"]).upper(), zero)
@@ -228,6 +230,29 @@ class Exact:
         at = 1 if outputs[0].ndim == 3 and not self.batch_first else 0
         return ExactRun(np.concatenate(outputs, at), closest, near)
 
+    def run_all(self, x: ArrayLike, states: Sequence[ArrayLike] = ()) -> list[NDArray[Any]]:
+        """All outputs for sequences and initial states (states, batch, units), sequence by sequence.
+
+        An output whose first axis is not that of the batch is a sequence or holds states.
+        """
+        names = [port.name for port in self.model.graph.input if port.name not in self.raw]
+        axis = 0 if self.batch_first else 1
+        data = np.asarray(x, np.float32)
+        made: list[list[NDArray[Any]]] = []
+        for sequence in range(data.shape[axis]):
+            self.sequence = sequence
+            values = dict(self.values)
+            values[names[0]] = Dyadic.of(np.take(data, [sequence], axis))
+            for name, state in zip(names[1:], states, strict=True):
+                values[name] = Dyadic.of(np.asarray(state, np.float32)[:, [sequence]])
+            for node in self.later:
+                self._node(node, values)
+            made.append([values[port.name].fractions() for port in self.model.graph.output])
+        return [
+            np.concatenate(parts, axis if k == 0 else 1)
+            for k, parts in enumerate(zip(*made, strict=True))
+        ]
+
     def _get(self, name: str, values: dict[str, Any]) -> Value:
         if name in values:
             known: Value = values[name]
@@ -260,7 +285,10 @@ class Exact:
         values.update(zip(node.output, results, strict=False))
 
     def quantise(self, x: Dyadic | Curve, quantiser: Quantiser) -> Dyadic:
-        """Round and clamp, once, and give the real value back."""
+        """Round and clamp, once, and give the real value back; nothing if the quantiser is off."""
+        if quantiser.high < quantiser.low:
+            assert isinstance(x, Dyadic), f"{quantiser.name}: a curve that nothing rounds"
+            return x
         values = x.x if isinstance(x, Curve) else x
         scale, zero = (
             np.broadcast_to(part, values.num.shape).ravel().tolist()
@@ -345,9 +373,11 @@ def cell_quantisers(
         start = first + 3 * index
         parameters = [exact.raw[source] for source in node.input[start : start + 3]]
         narrow = "output_sigmoid_narrow_range" if name == "output_sigmoid" else f"{name}_narrow"
+        if not parameters[2].any():  # the quantiser is off
+            given = {f"{name}_signed": 1, narrow: 0, f"{name}_rounding_mode": "ROUND"} | given
         kind = {
             "signed": given[f"{name}_signed"],
-            "narrow": given[narrow],
+            "narrow": given[narrow if narrow in given else f"{name}_narrow"],
             "mode": given[f"{name}_rounding_mode"],
         }
         quantisers[name] = Quantiser.of(f"{node.name}:{name}", parameters, kind)

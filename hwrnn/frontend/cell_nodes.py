@@ -11,6 +11,9 @@ Brevitas has no node for its QuantRNN and no GRU. The inputs of all three are, i
     each bias                (H,); a scalar 0 if there is none
     each quantiser           three inputs: scale, zero point, bit width
 
+In the domain `hwrnn.custom_op` a bit width of 0 says that there is no such quantiser: a partly
+quantised QuantLSTM is a QuantLSTMCell of that domain.
+
 Their attributes are `batch_first`, `reverse_input`, for each quantiser q `q_narrow`, `q_signed`
 and `q_rounding_mode`, and one of their own: `cifg` (LSTM), `nonlinearity`, "tanh" or "relu"
 (RNN), `reset_after` (GRU). Their outputs are the sequence and the last states.
@@ -20,7 +23,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from onnx import NodeProto, helper
 
@@ -56,6 +59,11 @@ class CellKind:
     def first_quantiser(self) -> int:
         """Where the quantisers begin."""
         return self.first_bias + len(self.biases)
+
+    @property
+    def optional(self) -> bool:
+        """Whether quantisers may be off."""
+        return self.domain == HWRNN_DOMAIN
 
     @property
     def inputs(self) -> int:
@@ -122,7 +130,9 @@ QUANT_GRU = CellKind(
         "new_tanh",
     ),
 )
-KINDS = (QUANT_LSTM, QUANT_RNN, QUANT_GRU)
+PARTLY_LSTM = replace(QUANT_LSTM, domain=HWRNN_DOMAIN)
+"""A QuantLSTMCell some of whose quantisers are off: a bit width of 0 says so in a file."""
+KINDS = (QUANT_LSTM, QUANT_RNN, QUANT_GRU, PARTLY_LSTM)
 
 
 def kind_of(node: NodeProto) -> CellKind | None:

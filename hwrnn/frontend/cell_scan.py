@@ -199,7 +199,10 @@ class CellToScan:
         return name
 
     def quant(self, quantiser: str, value: str, label: str) -> str:
-        """Append a Quant with the parameters of one of the cell's quantisers."""
+        """Append a Quant with the parameters of one of the cell's quantisers, if it is on."""
+        bits = self.constants.get(self.node.input[self.kind.quantiser(quantiser)][2])
+        if bits is not None and not numpy_helper.to_array(bits).any():
+            return self.do("Identity", [value], label)
         parameters = self.parameters(quantiser)
         kind = quantiser_attributes(self.node, quantiser)
         return self.quant_with(value, parameters, kind, label)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from onnx import ModelProto
 
-from hwrnn.errors import ExportFault, OutputError, ToolError, shorten
+from hwrnn.errors import ExportFault, ImportFault, OutputError, ToolError, shorten
 from hwrnn.frontend.cell_nodes import HWRNN_DOMAIN, HWRNN_DOMAIN_VERSION, cells
 from hwrnn.frontend.fold_states import fold_states
 from hwrnn.frontend.lower_cells import free_batch_and_steps
@@ -73,6 +73,8 @@ def export(
             answer = _answer(module, examples)
             model = _to_onnx(module, examples, list(answer))
     _tidy(model)
+    if _partly_quantised(module):
+        _check_exact(model)
     _write(target, model.SerializeToString())
     if record:
         _write_record(target.with_suffix(".npz"), examples, answer)
@@ -127,15 +129,41 @@ def _check_module(module: nn.Module) -> None:
             kind = type(layer).__name__
             known = next((q for k, q in _QUANTISED.items() if k in kind), _QUANTISED["LSTM"])
             hint = f"use {known}, with all its quantisers on"
+            if getattr(layer, "proj_size", 0):
+                fact = f"torch.nn.{kind} has a projection (proj_size={layer.proj_size})"
+                hint = f"no quantised layer has one: use {known} and a QuantLinear behind it"
+                raise ExportFault(place, fact, hint)
             raise ExportFault(place, f"torch.nn.{kind} is not quantised", hint)
         form = FORMS.get(type(layer))
         if form and (off := form.missing(layer)):
-            fact = f"the {form.word} is not quantised in full: {', '.join(off)} has no quantiser"
-            hint = f"leave none of {form.options} and weight_quant at None"
+            fact = f"the {form.word} has no exact integers: {', '.join(off)} has no quantiser"
+            hint = f"of its quantisers only {form.options} can be None"
             raise ExportFault(place, fact, hint)
     if not any(type(layer) in FORMS for layer in layers.values()):
         hint = f"use {' or '.join(_QUANTISED.values())}, all quantisers on"
         raise ExportFault("module", "there is no recurrent layer in it", hint)
+
+
+def _partly_quantised(module: nn.Module) -> bool:
+    from hwrnn.frontend.export_cells import FORMS
+
+    return any(type(layer) in FORMS and FORMS[type(layer)].off(layer) for layer in module.modules())
+
+
+def _check_exact(model: ModelProto) -> None:
+    """Whether a cell without some quantisers still has exact integers depends on its numbers."""
+    from qonnx.core.modelwrapper import ModelWrapper
+
+    from hwrnn.frontend.integerise import integerise
+    from hwrnn.frontend.read import lower, tidied
+
+    copy = ModelProto.FromString(model.SerializeToString())
+    try:
+        integerise(lower(ModelWrapper(tidied(copy, "module"))).model, "module")
+    except ImportFault as fault:
+        fact = f"partly quantised, and has no exact integers: {fault.fact}"
+        hint = "; or ".join(part for part in (fault.hint, "turn all quantisers on") if part)
+        raise ExportFault(fault.place, fact, hint) from fault
 
 
 @contextmanager

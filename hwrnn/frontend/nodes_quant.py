@@ -19,7 +19,7 @@ from hwrnn.frontend.constants import (
 from hwrnn.frontend.symbols import Function, RawInput, RawState, Real, combined, merged
 from hwrnn.frontend.tables import Table, entries
 from hwrnn.frontend.walker import Walker, attributes, int_attribute, shown
-from hwrnn.ir import Input, IntType, Lut, Quantiser, Requant, Value
+from hwrnn.ir import Add, Const, Input, IntType, Lut, Quantiser, Requant, Value
 from hwrnn.ir.rounding import FROM_QONNX
 from hwrnn.ir.types import of_bits
 
@@ -134,7 +134,7 @@ def quant_activation(w: Walker, node: NodeProto, x: Real, q: Quantiser) -> None:
 
 def quant_table(w: Walker, node: NodeProto, x: Real, q: Quantiser) -> None:
     """A sigmoid or tanh and its quantiser become one table."""
-    function = x.function
+    function, x = x.function, aligned(w, x)
     assert function is not None
     if x.value.type.bits > MAX_TABLE_BITS:
         w.fault_at(
@@ -143,7 +143,11 @@ def quant_table(w: Walker, node: NodeProto, x: Real, q: Quantiser) -> None:
             f"quantise the value in front of the {function.value}",
         )
     if len(merged(x.scale)) + len(merged(x.offset)) + len(q.scale) > 3:
-        w.fault_at(node, "has a scale for each channel around a table", "use one scale")
+        w.fault_at(
+            node,
+            "has a scale or a bias for each channel around a table",
+            f"use one scale; quantise the value in front of the {function.value}",
+        )
     table = Table(
         function.value,
         x.value.type,
@@ -157,6 +161,26 @@ def quant_table(w: Walker, node: NodeProto, x: Real, q: Quantiser) -> None:
     out = w.value(node, q.type, x.value.size, x.value.sequence)
     op = Lut(out=out, x=x.value.name, table=entries(table))
     w.emit(node, Real(out, x.axes, q.scale, q.offset), op)
+
+
+def aligned(w: Walker, x: Real) -> Real:
+    """An activation whose channels have one offset, if theirs differ by whole steps of one scale.
+
+    A bias in front of a table is such an offset.
+    """
+    if len(merged(x.offset)) == 1 or len(merged(x.scale)) > 1:
+        return x
+    first, v = x.offset[0], x.value
+    steps = tuple((o - first) / x.scale[0] for o in x.offset)
+    if any(n.denominator != 1 for n in steps):
+        return x
+    q = tuple(map(int, steps))
+    t = IntType(min(q), max(q))
+    const = Value(name=w.namer.fresh(f"{v.name}_bias"), type=t, size=v.size, sequence=v.sequence)
+    sums = IntType(v.type.lo + t.lo, v.type.hi + t.hi)
+    out = replace(v, name=w.namer.fresh(f"{v.name}_biased"), type=sums)
+    w.ops += [Const(out=const, values=q), Add(out=out, a=v.name, b=const.name)]
+    return replace(x, value=out, scale=merged(x.scale), offset=(first,))
 
 
 def function_node(w: Walker, node: NodeProto) -> None:

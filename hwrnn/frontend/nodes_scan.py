@@ -10,9 +10,9 @@ from onnx import GraphProto, NodeProto
 from hwrnn.frontend.constants import FloatConst, QuantConst
 from hwrnn.frontend.names import tensor_wish
 from hwrnn.frontend.nodes_arithmetic import exact_constant
-from hwrnn.frontend.nodes_quant import quantiser_of
+from hwrnn.frontend.grids import Grids
 from hwrnn.frontend.nodes_shape import AXIS_NAMES
-from hwrnn.frontend.symbols import Real, spread
+from hwrnn.frontend.symbols import Function, Real, spread
 from hwrnn.frontend.walker import Walker, attributes, int_attribute, shown
 from hwrnn.ir import Body, Scan, ScanOutput, Select, State, Step, Value
 
@@ -61,16 +61,17 @@ def state_port(
     inner: Walker, node: NodeProto, body: GraphProto, k: int, producers: dict[str, NodeProto]
 ) -> Real:
     """A state as the body reads it: on the grid of the Quant that makes its next value."""
-    name = body.output[k].name
-    while name in producers and producers[name].op_type == "Identity":
-        name = producers[name].input[0]
-    if name not in producers or producers[name].op_type != "Quant":
-        inner.fault_at(node, f'its state "{shown(body.input[k].name)}" is not quantised')
-    q = quantiser_of(inner, producers[name])
+    grid = Grids(inner, producers).of(body.output[k].name)
+    if grid is None:
+        inner.fault_at(
+            node,
+            f'its state "{shown(body.input[k].name)}" is not quantised',
+            "give the cell a quantiser for that state",
+        )
     size = state_size(inner, node, k)
     wish = tensor_wish(body.input[k].name, "state")
-    v = Value(name=inner.namer.fresh(wish), type=q.type, size=size)
-    real = Real(v, ("B", "F"), q.scale, q.offset)
+    v = Value(name=inner.namer.fresh(wish), type=grid.type, size=size)
+    real = Real(v, ("B", "F"), grid.scale, grid.offset)
     inner.symbols[body.input[k].name] = real
     return real
 
@@ -94,6 +95,9 @@ def state_size(inner: Walker, node: NodeProto, k: int) -> int:
 def first_state(w: Walker, node: NodeProto, k: int, state: Real, after: Real) -> State:
     """State k with what it starts as: integers, or a vector that the graph is given or makes."""
     start, v = w.symbol(node, k), state.value
+    same = (after.scale, after.offset) == (state.scale, state.offset)
+    if not same or not v.type.covers(after.value.type):
+        w.fault_at(node, f"its state {k} changes its grid from step to step", "quantise it")
     if not isinstance(start, Real):
         return State(value=v, initial=initial_state(w, node, k, state), next=after.value.name)
     if (start.scale, start.offset) != (state.scale, state.offset):
@@ -134,6 +138,9 @@ def scan_input(w: Walker, inner: Walker, node: NodeProto, body: GraphProto, k: i
 def body_output(inner: Walker, node: NodeProto, body: GraphProto, k: int) -> Real:
     """What the body makes at output k."""
     found = inner.find(body.output[k].name)
+    if isinstance(found, Real) and found.function is Function.RELU:
+        found = inner.settled(node, found)
+        inner.symbols[body.output[k].name] = found
     if not isinstance(found, Real) or found.function is not None:
         inner.fault_at(node, f'its body output "{shown(body.output[k].name)}" is not quantised')
     return found

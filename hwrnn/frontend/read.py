@@ -76,9 +76,13 @@ def read_model(path: str | os.PathLike[str]) -> ModelWrapper:
     holds no recurrent layer, or holds numbers that have no exact integer meaning.
     """
     file = Path(path)
-    model = _parse(file)
-    _Reader(shorten(file.name, 48), model).check()
-    return ModelWrapper(model)
+    return ModelWrapper(tidied(_parse(file), shorten(file.name, 48)))
+
+
+def tidied(model: ModelProto, file: str) -> ModelProto:
+    """A parsed model, changed in place, with all checks done; `file`: how messages call it."""
+    _Reader(file, model).check()
+    return model
 
 
 def _parse(file: Path) -> ModelProto:
@@ -190,6 +194,9 @@ class _Reader:
         for quantiser in kind.quantisers:
             mode = str(quantiser_attributes(node, quantiser)["rounding_mode"])
             inputs = list(node.input[kind.quantiser(quantiser)])
+            bits = constants.get(inputs[2])
+            if kind.optional and bits is not None and not numpy_helper.to_array(bits).any():
+                continue
             self._check_quantiser(node, quantiser, inputs, mode, constants)
         weights = node.input[kind.first_weight : kind.first_bias]
         for index, name in enumerate(weights):

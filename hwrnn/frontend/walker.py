@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from typing import NoReturn
 
 import numpy as np
@@ -15,6 +16,8 @@ from hwrnn.frontend.cell_nodes import QONNX_DOMAIN
 from hwrnn.frontend.constants import FloatConst
 from hwrnn.frontend.names import Namer, tensor_wish
 from hwrnn.frontend.symbols import (
+    ZERO,
+    Function,
     RawInput,
     RawState,
     Real,
@@ -33,6 +36,7 @@ from hwrnn.ir import (
     OutputGrid,
     Quantiser,
     Rationals,
+    Requant,
     Slice,
     Value,
 )
@@ -200,6 +204,9 @@ class Walker:
             )
         if not isinstance(found, Real):
             self.fault_at(node, f"its input {index} is a constant where an activation is expected")
+        if found.function is Function.RELU:
+            found = self.settled(node, found)
+            self.symbols[node.input[index]] = found
         if found.function is not None:
             self.fault_at(
                 node,
@@ -207,6 +214,20 @@ class Walker:
                 "give the activation an output quantiser",
             )
         return found
+
+    def settled(self, node: NodeProto, x: Real) -> Real:
+        """A ReLU without a quantiser stays on the grid of its operand, if that holds 0."""
+        size = x.value.size
+        pairs = zip(spread(x.offset, size), spread(x.scale, size), strict=True)
+        offset = merged(tuple(o / s for o, s in pairs))
+        if any(n.denominator != 1 for n in offset):
+            return x
+        high = max(x.value.type.hi + int(max(offset)), 0)
+        name = self.namer.fresh(f"{x.value.name}_relu")
+        out = replace(x.value, name=name, type=IntType(0, high))
+        ratio = (Fraction(1),)
+        self.ops.append(Requant(out=out, x=x.value.name, ratio=ratio, offset=offset))
+        return replace(x, value=out, offset=ZERO, function=None)
 
     def floats(self, node: NodeProto, index: int) -> np.ndarray:
         """Input `index` as a constant array of floats."""
