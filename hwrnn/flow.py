@@ -64,20 +64,41 @@ Ints = NDArray[np.int64]
 Arrays = NDArray[Any] | dict[str, NDArray[Any]]
 
 
-def load(path: str | os.PathLike[str]) -> Graph:
-    """Read a QONNX file as an integer graph.
+def load(
+    path: str | os.PathLike[str],
+    *,
+    calibration: ArrayLike | Sequence[ArrayLike] | None = None,
+    weight_bits: int = 8,
+    act_bits: int = 8,
+    scales: str = "pot",
+    observer: str = "max",
+) -> Graph:
+    """Read a QONNX or ONNX file as an integer graph.
 
+    calibration: data as the model takes them, in the model's axes (or a list of such arrays, of
+    different lengths): whatever is not quantised yet is quantised so that these data fit. Then
+    `scales` are "pot" (powers of two) or "float", and `observer` "max", "percentile" or "mse".
     Raises ImportFault, with place, fact and remedy, for what cannot be compiled exactly.
     """
     from hwrnn.frontend.integerise import integerise
     from hwrnn.frontend.lower_cells import example_steps
-    from hwrnn.frontend.read import lower, read_model
+    from hwrnn.frontend.read import lower, naming, read_model
     from hwrnn.transforms.pipeline import run_pipeline
 
-    lowered = lower(read_model(path)).model
     file = Path(path)
+    shown = shorten(file.name, 48)
+    lowered = lower(read_model(path, floats=calibration is not None)).model
+    if calibration is not None:
+        from hwrnn.frontend.calibrate import calibrated
+        from hwrnn.nn.observers import Recipe
+
+        recipe = Recipe(
+            weight_bits=weight_bits, act_bits=act_bits, scales=scales, observer=observer
+        )
+        with naming(shown):
+            lowered = calibrated(lowered, calibration, recipe)
     steps = example_steps(lowered)
-    graph = run_pipeline(integerise(lowered, file.stem, steps, shorten(file.name, 48)))
+    graph = run_pipeline(integerise(lowered, file.stem, steps, shown))
     return replace(graph, lowered=lowered.SerializeToString())
 
 

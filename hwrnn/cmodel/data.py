@@ -17,7 +17,7 @@ from hwrnn.ir.exact import one_rounding, quantise, to_float32
 from hwrnn.ir.steps import step_counts
 
 Ints = NDArray[np.int64]
-Number = TypeVar("Number", np.int64, np.float32)
+Number = TypeVar("Number", np.int64, np.float32, np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def take_batch(graph: Graph, x: Inputs, lengths: Sequence[int] | None = None) ->
     place = f'input "{port.out.name}"'
     array = arrays[port.out.name]
     check_shape(place, array, port)
-    canonical = array.transpose([port.axes.index(a) for a in ("T", "B", "F")])
+    canonical = from_axes(port, array)
     found = check_lengths(graph, canonical, lengths)
     q = to_integers(place, canonical, port)
     return Batch(q, found, {s.out.name: take_state(s, arrays, len(found)) for s in states})
@@ -109,7 +109,7 @@ def one_by_one(graph: Graph, batch: Batch) -> list[dict[str, Ints]]:
 def check_shape(place: str, array: NDArray[np.generic], port: Input) -> None:
     """Rank, features and at least one step and sequence."""
     features = port.out.size // port.stacked
-    sizes = {"F": features, "S": port.stacked}
+    sizes = {"F": features, "S": port.stacked, "1": 1}
     words = {"B": "batch", "T": "steps"}
     want = ", ".join(words.get(a) or str(sizes[a]) for a in port.axes)
     hint = f"pass an array of shape ({want})"
@@ -183,21 +183,29 @@ def together(output: Output, parts: Sequence[Ints]) -> Ints:
     return full if output.out.sequence else np.stack([p[-1] for p in parts])
 
 
-def in_axes(output: Output, found: NDArray[Number]) -> NDArray[Number]:
-    """A result of the C-model, (steps, batch, F) or (batch, F), in the model's axes."""
-    held = ("T", "B", "F") if output.out.sequence else ("B", "F")
+def in_axes(output: Input | Output, found: NDArray[Number]) -> NDArray[Number]:
+    """What the C-model takes or makes, (steps, batch, F) or (batch, F), in the model's axes."""
+    held = ["T", "B", "F"] if output.out.sequence else ["B", "F"]
     if "S" in output.axes:
-        held, found = ("B", "S", "F"), found.reshape(len(found), output.stacked, -1)
+        held.insert(-1, "S")
+        found = found.reshape(*found.shape[:-1], output.stacked, -1)
+    for gone in [a for a in held if a not in output.axes]:
+        found = np.asarray(found.take(0, axis=held.index(gone)))
+        held.remove(gone)
     moved = found.transpose([held.index(a) for a in output.axes if a != "1"])
     return np.expand_dims(moved, [k for k, a in enumerate(output.axes) if a == "1"])
 
 
-def from_axes(output: Output, array: NDArray[Any]) -> NDArray[Any]:
+def from_axes(port: Input | Output, array: NDArray[Any]) -> NDArray[Any]:
     """An array in the model's axes as (steps, batch, F) or (batch, F)."""
-    plain = array.squeeze(tuple(k for k, a in enumerate(output.axes) if a == "1"))
-    axes = [a for a in output.axes if a != "1"]
+    plain = array.squeeze(tuple(k for k, a in enumerate(port.axes) if a == "1"))
+    axes = [a for a in port.axes if a != "1"]
     moved = plain.transpose([axes.index(a) for a in ("T", "B", "S", "F") if a in axes])
-    return moved.reshape(len(moved), -1) if "S" in axes else moved
+    if "S" in axes:
+        moved = moved.reshape(*moved.shape[:-2], -1)
+    if "F" not in axes:
+        moved = moved[..., None]
+    return moved if "B" in axes else np.expand_dims(moved, 1 if "T" in axes else 0)
 
 
 def run_real(model: Compiled, inputs: Mapping[str, Ints]) -> dict[str, NDArray[np.float32]]:

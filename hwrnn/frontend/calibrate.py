@@ -19,16 +19,16 @@ from onnx.reference import ReferenceEvaluator
 
 from hwrnn.errors import DataError, ImportFault
 from hwrnn.frontend.calibrate_grids import SATURATING, Grids, Leaf, Site, Union, analyse
+from hwrnn.frontend.calibrate_taps import Floats, Key, observe, scans
+from hwrnn.frontend.cell_nodes import QONNX_DOMAIN
+from hwrnn.frontend.normalise import body_of, replace_nodes
+from hwrnn.ir.types import IntType, of_bits
 from hwrnn.nn.observers import (
     Recipe,
     activation_type,
     weight_type,
     with_mantissa,
 )
-from hwrnn.frontend.calibrate_taps import Floats, Key, observe, scans
-from hwrnn.frontend.cell_nodes import QONNX_DOMAIN
-from hwrnn.frontend.normalise import body_of, replace_nodes
-from hwrnn.ir.types import IntType, of_bits
 
 MOST_EXTRA = 2.0
 """By how much a weight's scale may grow so that the products of a sum share one scale."""

@@ -17,6 +17,7 @@ class FloatConst:
     """A constant as the file stores it; float32 numbers are exact in float64."""
 
     array: Floats
+    kind: str = ""  # as numpy calls the type in the file
 
 
 @dataclass(frozen=True, slots=True)

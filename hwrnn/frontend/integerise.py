@@ -12,6 +12,8 @@ from onnx import ModelProto
 
 from hwrnn.frontend.names import Namer, identifier
 from hwrnn.frontend.nodes_arithmetic import add, div, gemm, matmul, mul, sub
+from hwrnn.frontend.nodes_constant import constant_or
+from hwrnn.frontend.nodes_qdq import clip, dequantize_linear, quantize_linear
 from hwrnn.frontend.nodes_quant import bipolar, function_node, quant
 from hwrnn.frontend.nodes_scan import scan
 from hwrnn.frontend.nodes_shape import (
@@ -27,6 +29,7 @@ from hwrnn.frontend.nodes_shape import (
     transpose,
     unsqueeze,
 )
+from hwrnn.frontend.nodes_stack import stack_or
 from hwrnn.frontend.walker import OF_SHAPES, Handler, Walker
 from hwrnn.ir import AnyOp, Graph, Input
 
@@ -59,30 +62,39 @@ def in_order(ops: list[AnyOp]) -> tuple[AnyOp, ...]:
 HANDLERS: dict[str, Handler] = {
     "Add": add,
     "BipolarQuant": bipolar,
-    "Cast": identity,
-    "Concat": concat,
+    "Cast": stack_or(identity),
+    "Clip": clip,
+    "Concat": constant_or(concat),
+    "DequantizeLinear": dequantize_linear,
     "Div": div,
-    "Dropout": identity,
+    "Dropout": stack_or(identity),
+    "Elu": function_node,
     "Expand": shape_arithmetic,
     OF_SHAPES: shape_arithmetic,
     "Flatten": flatten,
-    "Gather": gather,
+    "Gather": constant_or(stack_or(gather)),
     "Gemm": gemm,
-    "Identity": identity,
+    "HardSigmoid": function_node,
+    "Identity": stack_or(identity),
+    "LeakyRelu": function_node,
     "MatMul": matmul,
     "Mul": mul,
-    "Quant": quant,
-    "Relu": function_node,
-    "Reshape": reshape,
+    "Quant": stack_or(quant),
+    "QuantizeLinear": quantize_linear,
+    "Relu": stack_or(function_node),
+    "Reshape": constant_or(stack_or(reshape)),
     "Scan": scan,
     "Shape": shape_of,
     "Sigmoid": function_node,
-    "Slice": slice_node,
-    "Squeeze": squeeze,
+    "Slice": constant_or(stack_or(slice_node)),
+    "Softplus": function_node,
+    "Softsign": function_node,
+    "Squeeze": constant_or(stack_or(squeeze)),
     "Sub": sub,
     "Tanh": function_node,
-    "Transpose": transpose,
-    "Unsqueeze": unsqueeze,
+    "ThresholdedRelu": function_node,
+    "Transpose": stack_or(transpose),
+    "Unsqueeze": constant_or(stack_or(unsqueeze)),
 }
 
 HINTS = {

@@ -16,10 +16,19 @@ from hwrnn.frontend.walker import Walker, attributes
 from hwrnn.ir import Add, Const, Flatten, IntMatrix, IntType, MatVec, Mul, Rationals, Sub, Value
 from hwrnn.ir.exact import Ints
 
+WIDEST_WEIGHTS = 24
+"""Bits that the weights of a product may get so that a sum of products has one scale."""
+
 
 def matmul(w: Walker, node: NodeProto) -> None:
-    """MatMul(activation, weights)."""
-    product(w, node, transposed=False)
+    """MatMul(activation, weights); of columns MatMul(weights, activation)."""
+    first = w.symbol(node, 0)
+    if isinstance(first, QuantConst) and len(node.input) == 2:
+        turned = NodeProto.FromString(node.SerializeToString())
+        turned.input[0], turned.input[1] = node.input[1], node.input[0]
+        product(w, turned, transposed=True, column=True)
+    else:
+        product(w, node, transposed=False)
 
 
 def gemm(w: Walker, node: NodeProto) -> None:
@@ -34,12 +43,13 @@ def gemm(w: Walker, node: NodeProto) -> None:
         w.symbols[node.output[0]] = shifted(w, node, made, w.symbol(node, 2))
 
 
-def product(w: Walker, node: NodeProto, *, transposed: bool) -> None:
+def product(w: Walker, node: NodeProto, *, transposed: bool, column: bool = False) -> None:
     """A MatVec; the weights are columns x rows, or rows x columns when `transposed`."""
     x, weights = w.real(node, 0), w.symbol(node, 1)
     if not isinstance(weights, QuantConst):
         w.fault_at(node, "its weights are not quantised", "give the layer a weight quantiser")
-    if weights.q.ndim != 2 or x.axes[-1] not in ("F", "TF"):
+    upright = x.axes[-2:] == ("F", "1")
+    if weights.q.ndim != 2 or upright != column or x.axes[-1] not in ("F", "TF", "1")[: 2 + column]:
         w.fault_at(node, "is no product of features and a matrix")
     rows = weights.q if transposed else weights.q.T
     scale = np.broadcast_to(weights.scale, weights.q.shape)
@@ -211,6 +221,10 @@ def on_grid(w: Walker, node: NodeProto, x: Real, scale: tuple[Fraction, ...]) ->
     size = x.value.size
     pairs = zip(spread(x.scale, size), spread(scale, size), strict=True)
     factor = tuple(int(a / b) for a, b in pairs)
+    made = next((op for op in reversed(w.ops) if op.out.name == x.value.name), None)
+    wider = weights_times(w, node, x, made, factor) if isinstance(made, MatVec) else None
+    if wider is not None:
+        return replace(x, value=wider, scale=scale)
     v, t = x.value, IntType(min(factor), max(factor))
     const = Value(name=w.namer.fresh(v.name + "_factor"), type=t, size=size, sequence=v.sequence)
     ends = [p * q for p in (v.type.lo, v.type.hi) for q in (t.lo, t.hi)]
@@ -219,16 +233,53 @@ def on_grid(w: Walker, node: NodeProto, x: Real, scale: tuple[Fraction, ...]) ->
     return replace(x, value=out, scale=scale)
 
 
+def weights_times(
+    w: Walker, node: NodeProto, x: Real, made: MatVec, factor: tuple[int, ...]
+) -> Value | None:
+    """The same product with its weights times whole factors, so that a sum stays one product.
+
+    None if the weights would be too wide for that.
+    """
+    widest = made.declared or made.weights.type
+    most = max(factor)
+    if most * max(-widest.lo, widest.hi) >= 2**WIDEST_WEIGHTS:
+        return None
+    rows = made.weights.array * np.array(factor, np.int64)[:, None]
+    t = x.value.type
+    out = w.value(
+        node, IntType(min(t.lo, 0) * most, max(t.hi, 0) * most), x.value.size, x.value.sequence
+    )
+    declared = IntType(widest.lo * most, widest.hi * most)
+    w.ops.append(MatVec(out=out, x=made.x, weights=IntMatrix(rows), declared=declared))
+    return out
+
+
 def mul(w: Walker, node: NodeProto) -> None:
     """Mul: of an activation and a positive constant, or of two activations without an offset."""
     first, second = w.symbol(node, 0), w.symbol(node, 1)
+    if isinstance(first, QuantConst) and weighs(first):
+        first, second = second, first
+    if isinstance(second, QuantConst) and weighs(second):
+        k = 0 if w.symbol(node, 1) is second else 1
+        x = centred(w, node, w.real(node, k))
+        multiplied(w, node, x, constant(w, node, second, x))
+        return
     if isinstance(second, FloatConst | QuantConst):
         w.symbols[node.output[0]] = scaled(w, node, w.real(node, 0), second)
         return
     if isinstance(first, FloatConst | QuantConst):
         w.symbols[node.output[0]] = scaled(w, node, w.real(node, 1), first)
         return
-    a, b = (centred(w, node, w.real(node, k)) for k in (0, 1))
+    multiplied(w, node, *(centred(w, node, w.real(node, k)) for k in (0, 1)))
+
+
+def weighs(c: QuantConst) -> bool:
+    """Whether a constant factor is a vector of weights (peepholes), not a stretch of the grid."""
+    return c.q.size > 1 or bool((c.q <= 0).any())
+
+
+def multiplied(w: Walker, node: NodeProto, a: Real, b: Real) -> None:
+    """The product of two vectors, element by element."""
     if a.value.size != b.value.size:
         w.fault_at(node, f"multiplies {a.value.size} and {b.value.size} features")
     ends = [

@@ -16,7 +16,15 @@ from hwrnn.frontend.constants import (
     quantise_constant,
     rationals,
 )
-from hwrnn.frontend.symbols import Function, RawInput, RawState, Real, combined, merged
+from hwrnn.frontend.symbols import (
+    Function,
+    RawInput,
+    RawState,
+    Real,
+    Symbol,
+    combined,
+    merged,
+)
 from hwrnn.frontend.tables import Table, entries
 from hwrnn.frontend.walker import Walker, attributes, int_attribute, shown
 from hwrnn.ir import Add, Const, Input, IntType, Lut, Quantiser, Requant, Value
@@ -55,7 +63,11 @@ def quantiser_of(w: Walker, node: NodeProto) -> Quantiser:
 
 def quant(w: Walker, node: NodeProto) -> None:
     """Quant: of a constant, of the input, of an activation, or of a function of one."""
-    x, q = w.symbol(node, 0), quantiser_of(w, node)
+    apply_quantiser(w, node, w.symbol(node, 0), quantiser_of(w, node))
+
+
+def apply_quantiser(w: Walker, node: NodeProto, x: Symbol, q: Quantiser) -> None:
+    """What a quantiser makes of a tensor becomes the node's output."""
     if isinstance(x, FloatConst):
         scale, zero = w.floats(node, 1), w.floats(node, 2)
         made = quantise_constant(x.array, scale, zero, q.type, q.rounding)
@@ -64,7 +76,7 @@ def quant(w: Walker, node: NodeProto) -> None:
         quant_input(w, node, x, q)
     elif isinstance(x, RawState):
         quant_state(w, node, x)
-    elif isinstance(x, Real) and x.function in (Function.SIGMOID, Function.TANH):
+    elif isinstance(x, Real) and x.function not in (None, Function.RELU):
         quant_table(w, node, x, q)
     elif isinstance(x, Real):
         quant_activation(w, node, x, q)
@@ -157,6 +169,7 @@ def quant_table(w: Walker, node: NodeProto, x: Real, q: Quantiser) -> None:
         q.scale[0],
         q.rounding,
         q.zero_point[0],
+        x.numbers,
     )
     out = w.value(node, q.type, x.value.size, x.value.sequence)
     op = Lut(out=out, x=x.value.name, table=entries(table))
@@ -184,6 +197,22 @@ def aligned(w: Walker, x: Real) -> Real:
 
 
 def function_node(w: Walker, node: NodeProto) -> None:
-    """Relu, Sigmoid, Tanh: they wait for the Quant behind them."""
+    """Relu, Sigmoid, Tanh and their kin: they wait for the Quant behind them."""
     x = w.real(node, 0)
-    w.symbols[node.output[0]] = replace(x, function=Function(node.op_type.lower()))
+    known = attributes(node)
+    numbers = []
+    for name, default in DEFAULTS.get(node.op_type, {}).items():
+        found = known.get(name, default)
+        assert isinstance(found, float)
+        numbers.append(Fraction(found))
+    function = Function(node.op_type.lower())
+    w.symbols[node.output[0]] = replace(x, function=function, numbers=tuple(numbers))
+
+
+DEFAULTS: dict[str, dict[str, float]] = {
+    "Elu": {"alpha": 1.0},
+    "HardSigmoid": {"alpha": float(np.float32(0.2)), "beta": 0.5},
+    "LeakyRelu": {"alpha": float(np.float32(0.01))},
+    "ThresholdedRelu": {"alpha": 1.0},
+}
+"""The numbers of functions, and what they are if the file does not say (onnx.ai/onnx/operators)."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 from onnx import GraphProto, NodeProto
 
 from hwrnn.frontend.constants import FloatConst, QuantConst
+from hwrnn.frontend.grids import Grids
 from hwrnn.frontend.names import tensor_wish
 from hwrnn.frontend.nodes_arithmetic import exact_constant
-from hwrnn.frontend.grids import Grids
 from hwrnn.frontend.nodes_shape import AXIS_NAMES
 from hwrnn.frontend.symbols import Function, Real, spread
 from hwrnn.frontend.walker import Walker, attributes, int_attribute, shown
@@ -71,9 +72,15 @@ def state_port(
     size = state_size(inner, node, k)
     wish = tensor_wish(body.input[k].name, "state")
     v = Value(name=inner.namer.fresh(wish), type=grid.type, size=size)
-    real = Real(v, ("B", "F"), grid.scale, grid.offset)
+    real = Real(v, step_axes(inner, node), grid.scale, grid.offset)
     inner.symbols[body.input[k].name] = real
     return real
+
+
+def step_axes(inner: Walker, node: NodeProto) -> tuple[str, ...]:
+    """The axes of one step of what is scanned: those of the sequence without the first."""
+    assert inner.outer is not None
+    return inner.outer.real(node, len(node.input) - 1).axes[1:]
 
 
 def state_size(inner: Walker, node: NodeProto, k: int) -> int:
@@ -89,7 +96,12 @@ def state_size(inner: Walker, node: NodeProto, k: int) -> int:
             "quantise it, or leave the initial states out; they are then zero",
         )
     array = start.array if isinstance(start, FloatConst) else start.q
-    return int(array.shape[-1])
+    return int(np.prod(array.shape[-2:] if column(inner, node) else array.shape[-1:], dtype=int))
+
+
+def column(inner: Walker, node: NodeProto) -> bool:
+    """Whether vectors stand upright: (features, 1)."""
+    return step_axes(inner, node) == ("F", "1")
 
 
 def first_state(w: Walker, node: NodeProto, k: int, state: Real, after: Real) -> State:
@@ -106,7 +118,7 @@ def first_state(w: Walker, node: NodeProto, k: int, state: Real, after: Real) ->
             f"its initial state {k} is on another grid than the state",
             "quantise it with the quantiser of the state",
         )
-    if not v.type.covers(start.value.type) or start.axes[-2:] != ("B", "F"):
+    if not v.type.covers(start.value.type) or start.axes[-2:] not in STEPS:
         w.fault_at(node, f"its initial state {k} does not fit the state")
     zero = (v.type.clamp(0),) * v.size
     return State(value=v, initial=zero, next=after.value.name, start=start.value.name)
@@ -127,19 +139,23 @@ def initial_state(w: Walker, node: NodeProto, k: int, state: Real) -> tuple[int,
 def scan_input(w: Walker, inner: Walker, node: NodeProto, body: GraphProto, k: int) -> Real:
     """A scanned sequence, and the port by which the body reads a step of it."""
     x = w.real(node, k)
-    if x.axes != ("T", "B", "F"):
+    if x.axes[:1] != ("T",) or x.axes[1:] not in STEPS:
         w.fault_at(node, f"scans the axes {', '.join(AXIS_NAMES[a] for a in x.axes)}")
     port = body.input[k].name
     v = replace(x.value, name=w.namer.fresh(tensor_wish(port, "x")), sequence=False)
-    inner.symbols[port] = replace(x, value=v, axes=("B", "F"))
+    inner.symbols[port] = replace(x, value=v, axes=x.axes[1:])
     return x
+
+
+STEPS = (("B", "F"), ("F",), (), ("F", "1"))
+"""The axes that a step may have: of a batch, of one sequence, of single numbers, of columns."""
 
 
 def body_output(inner: Walker, node: NodeProto, body: GraphProto, k: int) -> Real:
     """What the body makes at output k."""
     found = inner.find(body.output[k].name)
     if isinstance(found, Real) and found.function is Function.RELU:
-        found = inner.settled(node, found)
+        found = inner.settled(found)
         inner.symbols[body.output[k].name] = found
     if not isinstance(found, Real) or found.function is not None:
         inner.fault_at(node, f'its body output "{shown(body.output[k].name)}" is not quantised')
@@ -180,4 +196,4 @@ def final_states(w: Walker, node: NodeProto, made: list[Real], outs: Outs, n_sta
             sequence.value, name=w.namer.fresh(f"{sequence.value.name}_last"), sequence=False
         )
         w.ops.append(Select(out=v, x=sequence.value.name, step=Step.LAST))
-        w.symbols[node.output[k]] = replace(sequence, value=v, axes=("B", "F"))
+        w.symbols[node.output[k]] = replace(sequence, value=v, axes=sequence.axes[1:])

@@ -24,8 +24,8 @@ def shape_arithmetic(w: Walker, node: NodeProto) -> None:
     first = w.symbol(node, 0)
     if node.op_type == "Expand" and isinstance(first, FloatConst | QuantConst):
         w.symbols[node.output[0]] = first
-    elif node.op_type == "Reshape" and isinstance(first, Real):
-        reshape(w, node)
+    elif node.op_type == "Reshape" and isinstance(first, Real | Stacked):
+        w.handlers["Reshape"](w, node)
     elif node.op_type == "If":
         conditional(w, node)
     else:
@@ -111,9 +111,6 @@ def axes_argument(w: Walker, node: NodeProto, rank: int) -> list[int]:
 def gather(w: Walker, node: NodeProto) -> None:
     """Gather: the first or the last step, or one of stacked states."""
     stack = w.symbol(node, 0)
-    if isinstance(stack, Stacked):
-        w.symbols[node.output[0]] = unstacked(w, node, stack)
-        return
     if isinstance(stack, RawState):
         index = w.floats(node, 1)
         if int_attribute(node, "axis", 0) != 0 or index.ndim or "S" not in stack.axes:
@@ -134,15 +131,6 @@ def gather(w: Walker, node: NodeProto) -> None:
     step(w, node, axis, int(index.reshape(-1)[0]), axes)
 
 
-def unstacked(w: Walker, node: NodeProto, stack: Stacked) -> Real:
-    """One of the states that were stacked."""
-    index = w.floats(node, 1)
-    if int_attribute(node, "axis", 0) != 0 or index.ndim:
-        w.fault_at(node, "gathers from stacked states", "take one of them with an index")
-    part = stack.parts[int(index)]
-    return replace(part, axes=part.axes[1:])
-
-
 def step(w: Walker, node: NodeProto, axis: int, index: int, axes: tuple[str, ...]) -> None:
     """One step of a sequence: index 0 or -1, whatever the number of steps."""
     x = w.real(node, 0)
@@ -160,7 +148,14 @@ def step(w: Walker, node: NodeProto, axis: int, index: int, axes: tuple[str, ...
     w.emit(node, Real(out, axes, x.scale, x.offset), op)
 
 
-AXIS_NAMES = {"B": "batch", "T": "steps", "F": "features", "TF": "flattened steps", "1": "axis"}
+AXIS_NAMES = {
+    "B": "batch",
+    "T": "steps",
+    "F": "features",
+    "TF": "flattened steps",
+    "1": "axis",
+    "S": "layers",
+}
 
 
 def slice_node(w: Walker, node: NodeProto) -> None:
@@ -216,6 +211,9 @@ def flatten(w: Walker, node: NodeProto) -> None:
 def reshape(w: Walker, node: NodeProto) -> None:
     """Reshape to (batch, everything else): a Flatten; anything else is refused."""
     x, target = w.real(node, 0), w.find(node.input[1])
+    if merges_one(x, target):
+        w.symbols[node.output[0]] = replace(x, axes=(*x.axes[:-2], "F"))
+        return
     two = isinstance(target, ShapeOf)
     if isinstance(target, FloatConst) and target.array.size == 2:
         merges = x.axes == ("B", "T", "F") and int(target.array.reshape(-1)[1]) == x.value.size
@@ -232,18 +230,28 @@ def reshape(w: Walker, node: NodeProto) -> None:
         )
 
 
+def merges_one(x: Real, target: object) -> bool:
+    """Whether a Reshape only drops an axis of one in front of the features."""
+    if x.axes[-2:] != ("1", "F") or not isinstance(target, FloatConst):
+        return False
+    shape = target.array.reshape(-1).astype(int).tolist()
+    return len(shape) == len(x.axes) - 1 and shape[-1] in (-1, x.value.size)
+
+
 def concat(w: Walker, node: NodeProto) -> None:
     """Concat along the features: the two directions of a layer, or two branches."""
     found = [w.symbol(node, k) for k in range(len(node.input))]
-    if all(isinstance(s, Stacked) for s in found):
-        parts = [p for s in found if isinstance(s, Stacked) for p in s.parts]
-        w.symbols[node.output[0]] = Stacked(tuple(parts))
+    axis = int_attribute(node, "axis", 0)
+    if all(isinstance(s, Stacked) and axis % len(s.parts[0].axes) == s.axis for s in found):
+        stacks = [s for s in found if isinstance(s, Stacked)]
+        parts = [p for s in stacks for p in s.parts]
+        w.symbols[node.output[0]] = Stacked(tuple(parts), stacks[0].axis)
         return
     reals = [w.real(node, k) for k in range(len(node.input))]
     first = reals[0]
-    axis = int_attribute(node, "axis", 0) % len(first.axes)
-    if first.axes[axis] == "1" and axis == 0 and all(r.axes == first.axes for r in reals):
-        w.symbols[node.output[0]] = Stacked(tuple(reals))
+    axis %= len(first.axes)
+    if first.axes[axis] == "1" and all(r.axes == first.axes for r in reals):
+        w.symbols[node.output[0]] = Stacked(tuple(reals), axis)
         return
     if first.axes[axis] != "F" or any(r.axes != first.axes for r in reals):
         w.fault_at(

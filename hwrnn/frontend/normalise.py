@@ -30,9 +30,10 @@ from hwrnn.frontend.cell_scan import named
 from hwrnn.frontend.lower_cells import EXAMPLE_STEPS, example_steps
 from hwrnn.frontend.onnx_rnn import int_attribute
 from hwrnn.frontend.onnx_rnn_steps import drop_lengths, lower_standard, standard_cells
-from hwrnn.frontend.walker import time_axis
+from hwrnn.frontend.ports import time_axis
 
 LEAST_OPSET = 13
+LEAST_IR = 4  # before, every initialiser had to be an input, too
 QUANTISERS = ("Quant", "QuantizeLinear")
 CHAIN = ("Clip", "DequantizeLinear", "Identity")  # what may follow a QuantizeLinear
 
@@ -42,6 +43,7 @@ def normalised(model: ModelProto) -> ModelProto:
     copy: ModelProto = ModelProto.FromString(model.SerializeToString())
     copy = modern(copy)
     drop_constant_inputs(copy.graph)
+    copy.ir_version = max(copy.ir_version, LEAST_IR)
     repair_squeeze(copy.graph)
     had_cells = bool(standard_cells(copy.graph))
     copy = lower_standard(copy)
@@ -92,8 +94,8 @@ def free_steps(model: ModelProto) -> None:
                 model.metadata_props.add(key=EXAMPLE_STEPS, value=str(steps))
             dims[time].dim_param, dims[1 - time].dim_param = "steps", "batch"
     for port in model.graph.output:
-        if port.type.tensor_type.HasField("shape"):
-            port.type.tensor_type.ClearField("shape")
+        for k, dim in enumerate(list(port.type.tensor_type.shape.dim)[:-1]):
+            dim.dim_param = f"{port.name}_dim_{k}"
 
 
 def opset(model: ModelProto) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,7 @@ from hwrnn.frontend.cell_nodes import (
 )
 from hwrnn.frontend.cell_scan import wrong_inputs
 from hwrnn.frontend.lower_cells import LowerRecurrentCells
+from hwrnn.frontend.normalise import normalised
 
 ROUNDING_MODES = (
     "ROUND",
@@ -69,20 +71,29 @@ def lower(model: ModelWrapper) -> ModelWrapper:
     return lowered
 
 
-def read_model(path: str | os.PathLike[str]) -> ModelWrapper:
-    """The graph in the file at `path`.
+def read_model(path: str | os.PathLike[str], *, floats: bool = False) -> ModelWrapper:
+    """The graph in the file at `path`; `floats`: layers that are not quantised are taken, too.
 
     Raises ImportFault, with the place, the fact and a remedy, if the file is missing or damaged,
     holds no recurrent layer, or holds numbers that have no exact integer meaning.
     """
     file = Path(path)
-    return ModelWrapper(tidied(_parse(file), shorten(file.name, 48)))
+    return ModelWrapper(tidied(_parse(file), shorten(file.name, 48), floats=floats))
 
 
-def tidied(model: ModelProto, file: str) -> ModelProto:
+def tidied(model: ModelProto, file: str, *, floats: bool = False) -> ModelProto:
     """A parsed model, changed in place, with all checks done; `file`: how messages call it."""
-    _Reader(file, model).check()
+    _Reader(file, model, floats=floats).check()
     return model
+
+
+@contextmanager
+def naming(file: str) -> Iterator[None]:
+    """Put the file in front of the place of a refusal."""
+    try:
+        yield
+    except ImportFault as fault:
+        raise ImportFault(f"{file}: {fault.place}", fault.fact, fault.hint) from fault
 
 
 def _parse(file: Path) -> ModelProto:
@@ -117,8 +128,9 @@ def _damaged(file: Path) -> ImportFault:
 class _Reader:
     """The checks on one parsed file, and its tidying."""
 
-    def __init__(self, file: str, model: ModelProto) -> None:
+    def __init__(self, file: str, model: ModelProto, *, floats: bool) -> None:
         self.file = file
+        self.floats = floats
         self.model = model
         self.graph: GraphProto = model.graph
 
@@ -129,7 +141,11 @@ class _Reader:
             _spell_quant_one_way(graph)
         _drop_constant_inputs(self.graph)
         self._check_recurrent()
-        self._check_standard_cells()
+        if not self.floats:
+            self._check_standard_cells()
+        if not any(kind_of(node) for node in self.graph.node):
+            with naming(self.file):
+                self.model.CopyFrom(normalised(self.model))
         self._check_quantisers(self.graph, {})
         self._check_numbers()
         self._check_well_formed()
@@ -168,8 +184,8 @@ class _Reader:
                 raise self._fault(
                     node,
                     f"a standard {node.op_type} node, whose state and gates are not quantised",
-                    f"train with {_STANDARD_CELLS[node.op_type]}, all its quantisers on, "
-                    "and export with hwrnn.export",
+                    "quantise it with hwrnn.load(path, calibration=x), or train with "
+                    f"{_STANDARD_CELLS[node.op_type]}, all its quantisers on",
                 )
 
     def _check_quantisers(self, graph: GraphProto, outer: dict[str, TensorProto]) -> None:

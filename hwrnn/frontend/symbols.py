@@ -8,7 +8,7 @@ from enum import Enum
 from fractions import Fraction
 
 from hwrnn.frontend.constants import FloatConst, QuantConst
-from hwrnn.ir import Rationals, Value
+from hwrnn.ir import IntType, Rationals, Value
 
 ZERO: Rationals = (Fraction(0),)
 
@@ -19,6 +19,12 @@ class Function(Enum):
     RELU = "relu"
     SIGMOID = "sigmoid"
     TANH = "tanh"
+    HARD_SIGMOID = "hardsigmoid"
+    LEAKY_RELU = "leakyrelu"
+    THRESHOLDED_RELU = "thresholdedrelu"
+    ELU = "elu"
+    SOFTSIGN = "softsign"
+    SOFTPLUS = "softplus"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,7 @@ class Real:
 
     `axes` name the tensor's dimensions: B batch, T time, F features, 1 a dimension of one, TF
     time and features flattened. `scale` and `offset` hold one rational, or one a feature.
+    `numbers` are those of the function: alpha and beta.
     """
 
     value: Value
@@ -44,13 +51,18 @@ class Real:
     scale: Rationals
     offset: Rationals = ZERO
     function: Function | None = None
+    numbers: Rationals = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Stacked:
-    """Tensors one after the other along a first axis of their own: the last states of layers."""
+    """Tensors one after the other along an axis of their own: states of layers, directions.
+
+    In each part that axis is a 1, at the same place.
+    """
 
     parts: tuple[Real, ...]
+    axis: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +82,17 @@ class RawState:
     states: tuple[Real, ...]
 
 
-Symbol = RawInput | RawState | Real | Stacked | ShapeOf | FloatConst | QuantConst
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """Integers of a QuantizeLinear: round(x / scale) + zero in the range of `type`."""
+
+    x: RawInput | Real
+    scale: Fraction
+    zero: int
+    type: IntType
+
+
+Symbol = Levels | RawInput | RawState | Real | Stacked | ShapeOf | FloatConst | QuantConst
 
 
 def spread(values: Rationals, size: int) -> Rationals:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tables of sigmoid and tanh: every entry is the exact function, rounded once.
+"""Tables of functions: every entry is the exact function, rounded once.
 
 float64 decides an entry whose value is far from a turning point of the rounding; mpmath, with
-rising precision, decides the rest. Both functions are irrational at every rational but 0
-(Lindemann-Weierstrass), so that rising precision always ends.
+rising precision, decides the rest; `functions` says where a function is rational, and exact
+without it.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from functools import lru_cache
 import mpmath
 import numpy as np
 
-from hwrnn.ir import IntType, Rounding
+from hwrnn.frontend.functions import FORMS, RATIONAL
+from hwrnn.ir import IntType, Rationals, Rounding
 from hwrnn.ir.rounding import round_exact
 
-AT_ZERO = {"sigmoid": Fraction(1, 2), "tanh": Fraction(0)}
 _SAFE = 1e-9  # far above the error of the float64 evaluation, relative to one output level
 
 
@@ -35,17 +35,20 @@ class Table:
     out_scale: Fraction
     rounding: Rounding
     out_zero: int = 0
+    numbers: Rationals = ()
 
 
 @lru_cache(maxsize=256)
 def entries(t: Table) -> tuple[int, ...]:
     """clamp(round(f(scale * q + offset) / out_scale + out_zero)) for every q of the input range."""
     q = np.arange(t.x.lo, t.x.hi + 1)
-    real = q * float(t.scale) + float(t.offset)
-    quotient = _float_function(t.function, real) / float(t.out_scale)
+    real = np.asarray(q * float(t.scale) + float(t.offset), np.float64)
+    form, numbers = FORMS[t.function], [float(n) for n in t.numbers]
+    quotient = form.floats(real, numbers) / float(t.out_scale)
     v = quotient + t.out_zero
     lost = 2.0**-50 * (np.abs(q * float(t.scale)) + abs(float(t.offset)))  # of the argument
-    lost *= np.minimum(1.0, 4 * np.exp(-np.abs(real))) / float(t.out_scale)  # and of the result
+    steep = np.minimum(1.0, 4 * np.exp(-np.abs(real))) if form.saturates else form.slope(numbers)
+    lost *= steep / float(t.out_scale)  # and of the result
     doubled = v * 2
     size = np.maximum(1.0, np.abs(quotient) + abs(t.out_zero))
     unsure = np.abs(doubled - np.rint(doubled)) <= _SAFE * size + 2 * lost
@@ -53,7 +56,11 @@ def entries(t: Table) -> tuple[int, ...]:
         0 if near else t.out.clamp(round_exact(Fraction(float(y)), t.rounding))
         for y, near in zip(v, unsure, strict=True)
     ]
-    at = np.flatnonzero(unsure)
+    at = np.flatnonzero(unsure | _jump(t, real))
+    if t.function in RATIONAL:
+        for k in at:
+            found[k] = _exact(t, t.x.lo + int(k))
+        return tuple(found)
     for run in np.split(at, np.flatnonzero(np.diff(at) > 1) + 1):
         if run.size:
             _settle(t, found, int(run[0]), int(run[-1]))
@@ -61,7 +68,7 @@ def entries(t: Table) -> tuple[int, ...]:
 
 
 def _settle(t: Table, found: list[int], first: int, last: int) -> None:
-    """Fill first..last exactly: both functions rise, so that between equal entries all are equal.
+    """Fill first..last exactly: the function rises, or falls: all between equal entries are equal.
 
     The saturated ends of a table with directed rounding are thousands of entries that float64
     cannot tell from the limit.
@@ -78,19 +85,19 @@ def _settle(t: Table, found: list[int], first: int, last: int) -> None:
             pending += [(low, middle), (middle, high)]
 
 
-def _float_function(name: str, x: np.ndarray) -> np.ndarray:
-    if name == "tanh":
-        return np.asarray(np.tanh(x))
-    with np.errstate(over="ignore"):
-        return np.asarray(1.0 / (1.0 + np.exp(-x)))
+def _jump(t: Table, real: np.ndarray) -> np.ndarray:
+    """Where float64 may be on the wrong side of a step of the function itself."""
+    if t.function != "thresholdedrelu":
+        return np.zeros(real.shape, dtype=bool)
+    return np.asarray(np.abs(real - float(t.numbers[0])) <= _SAFE * np.maximum(1.0, np.abs(real)))
 
 
 def _exact(t: Table, q: int) -> int:
     x = t.scale * q + t.offset
-    if x == 0:
-        at_zero = AT_ZERO[t.function] / t.out_scale + t.out_zero
-        return t.out.clamp(round_exact(at_zero, t.rounding))
-    value = lambda: _interval(t.function, x)  # noqa: E731 - called with rising precision
+    rational = FORMS[t.function].exact(x, t.numbers)
+    if rational is not None:
+        return t.out.clamp(round_exact(rational / t.out_scale + t.out_zero, t.rounding))
+    value = lambda: _interval(t.function, x, t.numbers)  # noqa: E731 - with rising precision
     return t.out.clamp(decide(value, t.out_scale, t.rounding, t.out_zero))
 
 
@@ -108,12 +115,12 @@ def decide(
         precision *= 2
 
 
-def _interval(name: str, x: Fraction) -> tuple[Fraction, Fraction]:
+def _interval(name: str, x: Fraction, numbers: Rationals) -> tuple[Fraction, Fraction]:
     """The function at x, enclosed by mpmath's interval arithmetic at the working precision."""
     iv = mpmath.iv
     iv.prec = mpmath.mp.prec
-    at = iv.mpf(x.numerator) / x.denominator
-    y = 1 / (1 + iv.exp(-at)) if name == "sigmoid" else 1 - 2 / (iv.exp(2 * at) + 1)
+    at, *more = (iv.mpf(v.numerator) / v.denominator for v in (x, *numbers))
+    y = FORMS[name].bounds(at, more)
     return _fraction(y.a), _fraction(y.b)
 
 

@@ -15,9 +15,11 @@ from hwrnn.errors import ImportFault, shorten
 from hwrnn.frontend.cell_nodes import QONNX_DOMAIN
 from hwrnn.frontend.constants import FloatConst
 from hwrnn.frontend.names import Namer, tensor_wish
+from hwrnn.frontend.ports import features, input_axes
 from hwrnn.frontend.symbols import (
     ZERO,
     Function,
+    Levels,
     RawInput,
     RawState,
     Real,
@@ -66,7 +68,8 @@ class Walker:
     def read_constants(self, graph: GraphProto) -> None:
         """Every initialiser as a float constant."""
         for tensor in graph.initializer:
-            self.symbols[tensor.name] = FloatConst(numpy_helper.to_array(tensor).astype(np.float64))
+            found = numpy_helper.to_array(tensor)
+            self.symbols[tensor.name] = FloatConst(found.astype(np.float64), found.dtype.name)
 
     def read_inputs(self, graph: GraphProto) -> None:
         """Every graph input as real numbers with named axes."""
@@ -74,15 +77,16 @@ class Walker:
             if leads_to_state(graph, port.name):
                 self.read_state(graph, port)
                 continue
-            dims = port.type.tensor_type.shape.dim
-            if len(dims) != 3 or dims[2].dim_value < 1:
+            axes = input_axes(graph, port)
+            if not axes:
+                dims = port.type.tensor_type.shape.dim
                 self.fault(
                     f'input "{shown(port.name)}"',
                     f"has {len(dims)} dimensions; a sequence input has batch, steps and features",
                     "export with an example of three dimensions, features last",
                 )
-            axes = ("T", "B", "F") if time_axis(graph, port.name) == 0 else ("B", "T", "F")
-            self.symbols[port.name] = RawInput(port.name, axes, axes, int(dims[2].dim_value))
+            size = features(port, axes)
+            self.symbols[port.name] = RawInput(port.name, axes, axes, size)
 
     def read_state(self, graph: GraphProto, port: ValueInfoProto) -> None:
         """A graph input that is an initial state: (batch, features), or one for each layer."""
@@ -127,11 +131,11 @@ class Walker:
     def finish(self, graph: GraphProto) -> None:
         """An Output op for every graph output."""
         for port in graph.output:
-            real = self.symbols.get(port.name)
+            real = found = self.symbols.get(port.name)
             stacked = 1
-            if isinstance(real, Stacked):
-                stacked = len(real.parts)
-                real = self.joined(real, port.name)
+            if isinstance(found, Stacked):
+                stacked = len(found.parts)
+                real = self.joined(found, port.name)
             if not isinstance(real, Real):
                 self.fault(
                     f'output "{shown(port.name)}"',
@@ -153,7 +157,9 @@ class Walker:
             v = real.value
             out = replace(v, name=self.namer.fresh("y" if len(graph.output) == 1 else port.name))
             grid = OutputGrid(scale=merged(real.scale), offset=merged(real.offset))
-            axes = ("S", *real.axes[1:]) if stacked > 1 else real.axes
+            axes = real.axes
+            if isinstance(found, Stacked) and stacked > 1:
+                axes = (*axes[: found.axis], "S", *axes[found.axis + 1 :])
             op = Output(out=out, x=v.name, grid=grid, axes=axes, stacked=stacked)
             self.ops.append(op)
 
@@ -164,7 +170,8 @@ class Walker:
         for part in parts:
             t = t.hull(part.value.type)
         sizes = [part.value.size for part in parts]
-        v = Value(name=self.namer.fresh(f"{wish}_stacked"), type=t, size=sum(sizes))
+        name, sequence = self.namer.fresh(f"{wish}_stacked"), parts[0].value.sequence
+        v = Value(name=name, type=t, size=sum(sizes), sequence=sequence)
         self.ops.append(Concat(out=v, xs=tuple(part.value.name for part in parts)))
         scale, offset = (
             tuple(r for part, n in zip(parts, sizes, strict=True) for r in spread(values(part), n))
@@ -202,10 +209,18 @@ class Walker:
                 "works on the input before it is quantised",
                 "put a QuantIdentity in front of the first layer",
             )
+        if isinstance(found, Stacked):
+            self.fault_at(
+                node,
+                "works on several directions or layers at once",
+                "take one of them, or merge them into the features",
+            )
+        if isinstance(found, Levels):
+            self.fault_at(node, "works on integers", "put a DequantizeLinear in front of it")
         if not isinstance(found, Real):
             self.fault_at(node, f"its input {index} is a constant where an activation is expected")
         if found.function is Function.RELU:
-            found = self.settled(node, found)
+            found = self.settled(found)
             self.symbols[node.input[index]] = found
         if found.function is not None:
             self.fault_at(
@@ -215,7 +230,7 @@ class Walker:
             )
         return found
 
-    def settled(self, node: NodeProto, x: Real) -> Real:
+    def settled(self, x: Real) -> Real:
         """A ReLU without a quantiser stays on the grid of its operand, if that holds 0."""
         size = x.value.size
         pairs = zip(spread(x.offset, size), spread(x.scale, size), strict=True)
@@ -355,28 +370,5 @@ def stacked_quantiser(parts: Sequence[Quantiser], size: int) -> Quantiser:
 
 
 MOVES = ("Gather", "Squeeze", "Unsqueeze", "Identity", "Slice")
-
-
-def time_axis(graph: GraphProto, port: str) -> int:
-    """The dimension of a graph input along which the first Scan behind it goes; 1 if none does.
-
-    Follows the tensor through ops that keep its dimensions, and through transpositions.
-    """
-    order: dict[str, tuple[int, ...]] = {port: (0, 1, 2)}
-    for node in graph.node:
-        held = next((order[name] for name in node.input if name in order), None)
-        if held is None:
-            continue
-        if node.op_type == "Scan":
-            return held[0]
-        if node.op_type == "Transpose":
-            perm = attributes(node).get("perm")
-            held = tuple(held[int(p)] for p in perm) if isinstance(perm, list) else held[::-1]
-        if node.op_type in KEEP_DIMENSIONS:
-            order[node.output[0]] = held
-    return 1
-
-
-KEEP_DIMENSIONS = ("Quant", "Transpose", "Slice", "Relu", "MatMul", "Add", "Mul", "Identity", "Div")
 
 Handler = Callable[[Walker, NodeProto], None]

@@ -46,6 +46,10 @@ class Op:
         raise NotImplementedError
 
 
+INPUT_AXES = (["B", "F", "T"], ["B", "F"], ["B", "F", "S"], ["F", "T"], ["T"])
+"""What an input may have, sorted; one sequence alone has no batch, single numbers no features."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input(Op):
     """A vector that comes from the host, already quantised by `quantiser`.
@@ -67,8 +71,8 @@ class Input(Op):
     def verify(self, scope: Scope) -> None:  # noqa: ARG002 - it reads nothing
         need(self, self.out.type == self.quantiser.type, "type and quantiser differ")
         need(self, len(self.quantiser.scale) in (1, self.out.size), "one scale, or one a feature")
-        axes = sorted(self.axes)
-        need(self, axes in (["B", "F", "T"], ["B", "F"], ["B", "F", "S"]), "axes are B, T and F")
+        axes = sorted(a for a in self.axes if a != "1")
+        need(self, axes in INPUT_AXES, "axes are B, T and F")
         need(self, self.out.sequence == ("T" in axes), "a sequence has an axis T")
         need(self, self.out.size % self.stacked == 0, f"no {self.stacked} states of one size")
 
