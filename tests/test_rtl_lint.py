@@ -33,6 +33,7 @@ SETS: dict[str, list[Parameters]] = {
         {"Lanes": 3, "AWidth": 4, "ASigned": 0, "BWidth": 9, "YWidth": 10},
         {"Register": 0},
     ],
+    "hwrnn_arg_max": [{"Count": 5, "IndexWidth": 3, "Signed": 0}, {"Count": 1}],
     "hwrnn_axis_in": [
         {"Lanes": 3, "Width": 1, "PortWidth": 1, "Beats": 2},
         {"Lanes": 1, "Width": 12, "PortWidth": 16, "FixedBeats": 7},
@@ -45,6 +46,11 @@ SETS: dict[str, list[Parameters]] = {
     "hwrnn_block_counter": [
         {"Groups": 3, "Sources": 3, "XBlocks": 2, "VectorBlocks": 4, "HandAfter": "3'd6"}
     ],
+    "hwrnn_combine": [
+        {"Lanes": 3, "YWidth": 12, "Beats": 2, "Vectors": 3},
+        {"XSigned": 0, "Max": 1},
+        {"Vectors": 1},
+    ],
     "hwrnn_concat": [{"Inputs": 2, "Width": 1}],
     "hwrnn_config_slave": [{"AddressWidth": 32}, {"AddressWidth": 9, "Words": 100}],
     "hwrnn_credit": [{"Depth": 1}, {"Depth": 7}],
@@ -53,6 +59,7 @@ SETS: dict[str, list[Parameters]] = {
     "hwrnn_dwc_streams": [
         {"XLanes": 3, "YLanes": 5, "XSegments": 7, "YSegments": 7, "XBeats": 3, "IdWidth": 4}
     ],
+    "hwrnn_embed": [{"IndexWidth": 5, "Rows": 20, "Beats": 3}, {"IndexWidth": 1}],
     "hwrnn_engine_ctrl": [
         {
             "Groups": 5,
@@ -95,6 +102,7 @@ SETS: dict[str, list[Parameters]] = {
         {"Simd": 1, "OperandSigned": 0, "WeightSigned": 0, "WeightWidth": 1},
     ],
     "hwrnn_map_ctrl": [{"Beats": 3, "OutDepth": 7}],
+    "hwrnn_max": [{"Lanes": 3, "AWidth": 4, "ASigned": 0, "BWidth": 9, "YWidth": 9}],
     "hwrnn_mul": [
         {"Lanes": 2, "AWidth": 3, "BWidth": 5, "BSigned": 0, "YWidth": 8},
         {"Register": 0},
@@ -137,6 +145,7 @@ SETS: dict[str, list[Parameters]] = {
     "hwrnn_resize": [{"Lanes": 3, "XWidth": 9, "YWidth": 4}, {"XSigned": 0, "YWidth": 12}],
     "hwrnn_reverse": [{"Beats": 3, "MaxSteps": 5, "OutDepth": 3}],
     "hwrnn_rom": [{"Depth": 1}, {"Depth": 5, "Width": 70}],
+    "hwrnn_repeat": [{"Width": 3, "Beats": 3, "Steps": 5}, {"Steps": 1}],
     "hwrnn_select_step": [
         {"First": 1, "Beats": 3},
         {"First": 0, "Beats": 3},
@@ -154,6 +163,11 @@ SETS: dict[str, list[Parameters]] = {
     "hwrnn_sub": [
         {"Lanes": 2, "ASigned": 0, "AWidth": 1, "BWidth": 9, "YWidth": 10},
         {"Register": 0},
+    ],
+    "hwrnn_slide": [
+        {"Width": 5, "Beats": 2, "Size": 4, "Stride": 2, "Before": 3, "After": 1, "Fill": "5'd9"},
+        {"Size": 1, "Stride": 3},
+        {"Size": 2, "After": 1},
     ],
     "hwrnn_threshold_level": [
         {"Level": 0, "YWidth": 1},
@@ -185,6 +199,7 @@ SETS: dict[str, list[Parameters]] = {
         {"Units": 3, "Pe": 2, "Simd": 5, "Streams": 3, "Cells": 3},
         {"Units": 4, "Pe": 4, "Simd": 2, "Streams": 4},
     ],
+    "hwrnn_zip": [],
 }
 CASES = [(m, p) for m in sorted(library_modules()) for p in [{}, *SETS[m]]]
 

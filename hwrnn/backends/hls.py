@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hwrnn.backends.files import FileSet
+from hwrnn.backends.hls_around import HEADERS as AROUND
+from hwrnn.backends.hls_around import embed_views, slide_views
 from hwrnn.backends.hls_golden import Golden, golden_text, golden_vectors
 from hwrnn.backends.hls_views import (
     ProjectView,
@@ -39,7 +41,7 @@ from hwrnn.design.design import (
 LIBRARY = PACKAGE / "lib" / "hls"
 PROJECT_FILES = ("README.md", "design.hpp", "top.hpp", "top.cpp", "tb.cpp")
 SCRIPTS = ("hls_config.cfg", "run_hls.tcl")
-HEADERS = {
+HEADERS: dict[type, str] = {
     Concat: "concat",
     Dwc: "dwc",
     Fork: "fork",
@@ -47,6 +49,7 @@ HEADERS = {
     Reverse: "reverse",
     SelectStep: "select_step",
     Separate: "separate",
+    **AROUND,
 }
 
 
@@ -90,6 +93,8 @@ def project_view(design: Design) -> ProjectView:
         sink=sink,
         dwcs=tuple(dwc_view(k) for k in design.kernels if isinstance(k, Dwc)),
         concats=tuple(concat_view(k) for k in design.kernels if isinstance(k, Concat)),
+        slides=slide_views(design),
+        embeds=embed_views(design),
         layers=tuple(layer_view(k, lines) for k in design.kernels if isinstance(k, Engine | Map)),
         receiver=receiver(design.source),
         calls=tuple(call_view(k) for k in design.kernels),

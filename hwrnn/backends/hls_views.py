@@ -6,23 +6,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hwrnn.backends.cpp_literals import cpp_type
+from hwrnn.backends.hls_around import EmbedView, SlideView, around_function
 from hwrnn.backends.hls_cell import CellWriter
 from hwrnn.backends.hls_engine import LayerView, engine_view
 from hwrnn.design.design import (
+    ArgMax,
     AxisIn,
     AxisOut,
+    Combine,
     Concat,
     Design,
     Dwc,
+    Embed,
     Engine,
     Fork,
     Interleave,
     Kernel,
     Map,
+    Repeat,
     Reverse,
     SelectStep,
     Separate,
+    Slide,
     Stream,
+    Zip,
     axis_width,
     ceil_div,
     kernel_inputs,
@@ -110,6 +117,8 @@ class ProjectView:
     sink: ShellView
     dwcs: tuple[DwcView, ...]
     concats: tuple[ConcatView, ...]
+    slides: tuple[SlideView, ...]
+    embeds: tuple[EmbedView, ...]
     layers: tuple[LayerView, ...]
     receiver: str
     calls: tuple[CallView, ...]
@@ -252,6 +261,8 @@ def call_view(k: Kernel) -> CallView:
             return _call("hwrnn::axis_out<sink>", *xs, "m_axis")
         case Concat() | Interleave():  # so many inputs come last
             return _call(library_kernel(k), *outs, *xs)
+        case Slide() | Combine() | Repeat() | Embed() | Zip() | ArgMax():
+            return _call(around_function(k), *xs, *outs)
         case Engine() | Map():
             return _call(f"k_{k.name}::run_{k.name}", *xs, *outs)
         case _:

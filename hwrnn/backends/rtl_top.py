@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from hwrnn.backends.rtl_around import around
 from hwrnn.backends.rtl_config import BUS_BITS, ConfigMap, address_bits, axi_lite_ports
 from hwrnn.backends.rtl_kernels import engine_module, map_module
 from hwrnn.backends.rtl_memory import Memories
@@ -26,20 +27,26 @@ from hwrnn.backends.rtl_streams import (
     writing,
 )
 from hwrnn.design.design import (
+    ArgMax,
     AxisIn,
     AxisOut,
+    Combine,
     Concat,
     Design,
     Dwc,
+    Embed,
     Engine,
     Fork,
     Interleave,
     Kernel,
     Map,
+    Repeat,
     Reverse,
     SelectStep,
     Separate,
+    Slide,
     Stream,
+    Zip,
     axis_width,
     kernel_outputs,
 )
@@ -150,6 +157,8 @@ class Top:
                 self.reverse(kernel)
             case SelectStep():
                 self.select(kernel)
+            case Slide() | Combine() | Repeat() | Embed() | Zip() | ArgMax():
+                around(self.module, kernel, self.memories)
             case _:
                 self.route(kernel)
 
@@ -432,7 +441,7 @@ class Top:
         )
 
 
-CREDITED = (Engine, Map, Reverse)
+CREDITED = (Embed, Engine, Map, Reverse)
 
 
 def buffered(kernel: Kernel) -> bool:

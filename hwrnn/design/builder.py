@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from hwrnn.design.builder_around import AroundBuilder
 from hwrnn.design.cell import ELEMENTWISE, Folded, compile_cell, place
 from hwrnn.design.design import (
     AxisIn,
@@ -14,11 +14,8 @@ from hwrnn.design.design import (
     Cell,
     Concat,
     Datapath,
-    Dwc,
     Engine,
-    Fork,
     Interleave,
-    Kernel,
     Map,
     Reverse,
     SelectStep,
@@ -28,7 +25,6 @@ from hwrnn.design.design import (
 from hwrnn.design.directions import Pair, alike, pairs, unified
 from hwrnn.design.folding import Fold
 from hwrnn.design.options import Directions, Options
-from hwrnn.design.rejoin import vectors_to_hold
 from hwrnn.errors import DesignError
 from hwrnn.ir import (
     AnyOp,
@@ -81,26 +77,14 @@ class Layer:
 
 
 @dataclass
-class Builder:
+class Builder(AroundBuilder):
     """Walks the graph in order; every value becomes a stream when its op has been met."""
 
-    graph: Graph
-    folds: Mapping[str, Fold]
-    max_steps: int | None
-    options: Options
-    kernels: list[Kernel] = field(default_factory=list)
-    streams: dict[tuple[str, str], list[Stream]] = field(default_factory=dict)
-    users: dict[str, list[AnyOp]] = field(default_factory=dict)
     fused: set[str] = field(default_factory=set)
     wishes: dict[str, str] = field(default_factory=dict)  # engine -> storage of its weights
-    kernel_names: Counter[str] = field(default_factory=Counter)
-    stream_names: Counter[str] = field(default_factory=Counter)
 
     def run(self) -> None:
         """Make all kernels."""
-        for op in self.graph.ops:
-            for name in op.operands():
-                self.users.setdefault(name, []).append(op)
         for group in in_groups(self.graph, self.options):
             if len(group) == 2:
                 forward, backward = group
@@ -139,92 +123,7 @@ class Builder:
             case _ if isinstance(op, ELEMENTWISE) and len(op.operands()) == 1:
                 self.map(op)
             case _:
-                raise DesignError(
-                    f"%{op.out.name}",
-                    f"a {type(op).__name__} between layers has no hardware yet",
-                    "quantise and concatenate, or leave it out",
-                )
-
-    # -- streams -------------------------------------------------------------------------------
-
-    def name(self, wish: str) -> str:
-        """A stream name that is not taken."""
-        return numbered(self.stream_names, wish)
-
-    def kernel_name(self, wish: str) -> str:
-        """A kernel name that is not taken."""
-        return numbered(self.kernel_names, wish)
-
-    def give(self, value: Value, stream: Stream) -> None:
-        """Make a stream the value; copies for all who read it."""
-        users = self.users.get(value.name, [])
-        if len(users) == 1:
-            self.streams[value.name, users[0].out.name] = [stream]
-            return
-        outs = []
-        for user in users:
-            room = self.copy_room(user, users) * stream.beats
-            outs.append(replace(stream, name=self.name(f"{stream.name}_to"), depth=2 + room))
-        self.kernels.append(
-            Fork(name=self.kernel_name(f"{value.name}_fork"), x=stream, outs=tuple(outs))
-        )
-        for user, out in zip(users, outs, strict=True):
-            self.streams.setdefault((value.name, user.out.name), []).append(out)
-
-    def copy_room(self, user: AnyOp, users: Sequence[AnyOp]) -> int:
-        """Vectors that the copy of a value for `user` holds for the sake of the other users."""
-        if isinstance(user, ReverseOp):
-            return 0
-        if any(isinstance(u, ReverseOp) for u in users):
-            return self.max_steps or 0
-        others = [u for u in users if u is not user]
-        return vectors_to_hold(self.graph, user, others, self.max_steps)
-
-    def read(self, value: str, user: AnyOp) -> Stream:
-        """The stream of a value that is meant for `user`."""
-        return self.streams[value, user.out.name].pop()
-
-    def whole_sequence(self, stream: Stream) -> int:
-        """Beats of the longest sequence: what a branch beside a Reverse has to hold."""
-        return (self.max_steps or 0) * stream.beats
-
-    def beside_reverse(self, value: Value) -> bool:
-        """True when a value is concatenated with a reversed sequence, for which it has to wait."""
-        made_by = {v.name: op for op in self.graph.ops for v in op.outputs()}
-        return value.sequence and any(
-            isinstance(user, ConcatOp) and any(isinstance(made_by[x], ReverseOp) for x in user.xs)
-            for user in self.users.get(value.name, ())
-        )
-
-    def take(self, value: str, user: AnyOp, lanes: int) -> Stream:
-        """The value's stream with beats of `lanes`, through a width converter if need be."""
-        x = self.read(value, user)
-        if x.lanes == lanes:
-            return x
-        out = replace(x, name=self.name(f"{value}_beats"), lanes=lanes, depth=2)
-        self.kernels.append(Dwc(name=self.kernel_name(f"{value}_dwc"), x=x, out=out))
-        return out
-
-    def contiguous(self, x: Stream) -> Stream:
-        """The stream as a port shows it: beats without holes but in the last."""
-        if all(s % x.lanes == 0 for s in x.segments[:-1]):
-            return replace(x, segments=(x.features,))
-        out = replace(x, name=self.name(f"{x.name}_port"), segments=(x.features,), depth=2)
-        self.kernels.append(Dwc(name=self.kernel_name(f"{x.name}_dwc"), x=x, out=out))
-        return out
-
-    def wanted(self, value: Value) -> int:
-        """The lanes that the first reader of a value works with."""
-        reader = self.users[value.name][0]
-        if isinstance(reader, Scan | MatVec):
-            return min(self.folds[reader.out.name].simd, value.size)
-        if isinstance(reader, Output):
-            return min(value.size, 8)
-        return min(self.wanted(reader.out), value.size)
-
-    def as_vector(self, name: str) -> Value:
-        """A value as a body reads it."""
-        return replace(self.graph.scope()[name], sequence=False)
+                self.around(op)
 
     # -- kernels -------------------------------------------------------------------------------
 
@@ -446,12 +345,6 @@ class Builder:
             SelectStep(name=self.kernel_name(f"{op.out.name}_pick"), x=x, out=out, step=op.step)
         )
         self.give(op.out, out)
-
-
-def numbered(taken: Counter[str], wish: str) -> str:
-    """The wish, with a number behind it from the second time on."""
-    taken[wish] += 1
-    return wish if taken[wish] == 1 else f"{wish}n{taken[wish]}"
 
 
 def vector(op: AnyOp) -> AnyOp:

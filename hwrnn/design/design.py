@@ -5,9 +5,9 @@ Timing of the parts (the RTL library keeps it, `hwrnn.design.timing` computes wi
 
 * A stream is a FIFO of `depth` entries between two kernels (2: a register slice). A beat that is
   written at cycle t can be read from t + 1; an entry that is read at t is free from t + 1.
-* Axis shells, Fork, Concat and a pass-through Dwc are combinational between their streams.
-* Engine and Map never stall inside: an issue at cycle t writes its beat at t + latency, and is
-  made only when the output stream is sure to have room for it then (credits).
+* Axis shells, Fork, Concat, Zip and a pass-through Dwc are combinational between their streams.
+* Engine, Map and Embed never stall inside: an issue at cycle t writes its beat at t + latency,
+  and is made only when the output stream is sure to have room for it then (credits).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from hwrnn.board import Board
+from hwrnn.design.around import ArgMax, Combine, Embed, Joint, Repeat, Slide, Zip
 from hwrnn.design.datapath import Datapath, PlacedOp, StateRead
 from hwrnn.design.engine import Block, Cell, Engine, EngineState, Gate, HandOver, Vector
 from hwrnn.design.folding import Fold
@@ -23,29 +24,36 @@ from hwrnn.design.stream import Stream, axis_width, ceil_div
 from hwrnn.ir import Graph, Step
 
 __all__ = [
+    "ArgMax",
     "AxisIn",
     "AxisOut",
     "Block",
     "Cell",
+    "Combine",
     "Concat",
     "Datapath",
     "Design",
     "Dwc",
+    "Embed",
     "Engine",
     "EngineState",
     "Fork",
     "Gate",
     "HandOver",
     "Interleave",
+    "Joint",
     "Kernel",
     "Map",
     "PlacedOp",
+    "Repeat",
     "Reverse",
     "SelectStep",
     "Separate",
+    "Slide",
     "StateRead",
     "Stream",
     "Vector",
+    "Zip",
     "axis_width",
     "ceil_div",
     "kernel_inputs",
@@ -196,6 +204,12 @@ Kernel = (
     | SelectStep
     | Engine
     | Map
+    | Slide
+    | Combine
+    | Repeat
+    | Embed
+    | Zip
+    | ArgMax
 )
 
 
@@ -245,7 +259,7 @@ def kernel_inputs(kernel: Kernel) -> tuple[Stream, ...]:
     match kernel:
         case AxisIn():
             return ()
-        case Concat() | Interleave():
+        case Concat() | Interleave() | Zip():
             return kernel.xs
         case _:
             return (kernel.x,)

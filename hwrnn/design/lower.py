@@ -22,11 +22,17 @@ from hwrnn.ir import (
     Flatten,
     Graph,
     MatVec,
+    Pool,
+    Reduce,
+    Repeat,
     Scan,
+    Window,
 )
 from hwrnn.ir import Reverse as ReverseOp
 from hwrnn.ir.steps import fixed_steps
 from hwrnn.ir.text import model_hash
+from hwrnn.transforms.order_outputs import order_outputs
+from hwrnn.transforms.realise import realise_requants
 from hwrnn.transforms.widen import in_pairs, widen
 
 
@@ -77,7 +83,7 @@ class Site:
         """Raises DesignError for what no folding makes possible."""
         check_ports(graph)
         check_streams(graph, options)
-        plain = whole_vectors(graph)
+        plain = realise_requants(order_outputs(whole_vectors(graph)))
         shared = () if options.directions is Directions.TWO else pairs(plain)
         if options.writable:
             first = plain if like is None else whole_vectors(like)
@@ -169,7 +175,14 @@ def twin_values(graph: Graph, options: Options) -> dict[str, str]:
 
 def check_streams(graph: Graph, options: Options) -> None:
     """Streams interleave step by step: a design that holds whole sequences takes one at a time."""
-    held = {ReverseOp: "reverses sequences", Flatten: "flattens sequences"}
+    held = {
+        ReverseOp: "reverses sequences",
+        Flatten: "flattens sequences",
+        Window: "slides windows over sequences",
+        Pool: "pools sequences",
+        Reduce: "sums over sequences",
+        Repeat: "repeats vectors",
+    }
     for op in graph.ops:
         if options.streams > 1 and type(op) in held:
             raise DesignError(
@@ -203,7 +216,7 @@ def layers(graph: Graph) -> tuple[LayerShape, ...]:
             columns = scope[op.x].size
             made_by = {v.name: o for o in graph.ops for v in o.outputs()}
             source = made_by[op.x]
-            if isinstance(source, Flatten):
+            if isinstance(source, Flatten | Window):
                 columns = scope[source.x].size
             found.append(LayerShape(name=op.out.name, units=op.out.size, columns=columns))
     return tuple(found)

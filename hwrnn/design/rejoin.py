@@ -9,10 +9,30 @@ Reverse or a Flatten it is the whole sequence. More than that only keeps the bra
 
 from __future__ import annotations
 
-from hwrnn.ir import AnyOp, Concat, Flatten, Graph, MatVec, Reverse, Scan, Select, Step
+from hwrnn.ir import (
+    Add,
+    AnyOp,
+    Concat,
+    Flatten,
+    Graph,
+    MatVec,
+    Max,
+    Mul,
+    Pool,
+    Reduce,
+    Repeat,
+    Reverse,
+    Scan,
+    Select,
+    Step,
+    Sub,
+    Window,
+)
 
 ENGINES = (Scan, MatVec)
-HOLDERS = (*ENGINES, Select, Reverse)  # they take a vector, or a sequence, whatever stands behind
+JOINS = (Concat, Add, Sub, Mul, Max)
+WINDOWS = (Window, Pool)
+ENDERS = (Select, Reduce, Reverse)  # they take a whole sequence, whatever stands behind
 
 
 def vectors_to_hold(graph: Graph, user: AnyOp, others: list[AnyOp], longest: int | None) -> int:
@@ -22,7 +42,7 @@ def vectors_to_hold(graph: Graph, user: AnyOp, others: list[AnyOp], longest: int
     this one holds enough by itself.
     """
     found = [0]
-    for join in (op for op in graph.ops if isinstance(op, Concat)):
+    for join in (op for op in graph.ops if isinstance(op, JOINS)):
         own = between(graph, user, join)
         for other in others:
             beside = between(graph, other, join)
@@ -35,10 +55,16 @@ def needed(own: list[AnyOp], beside: list[AnyOp], longest: int) -> int:
     """Vectors to be held by a branch of the ops `own` for one of the ops `beside`."""
     if any(isinstance(op, Reverse) for op in beside):
         return 0 if any(isinstance(op, Select | Reverse) for op in own) else longest
-    if any(isinstance(op, HOLDERS) for op in own):
+    repeated = [op.steps for op in beside if isinstance(op, Repeat)]
+    if repeated and not any(isinstance(op, Repeat) for op in own):
+        return max(repeated)  # as long as the sequence for whose end that one waits
+    ahead = sum(op.size + op.stride for op in beside if isinstance(op, WINDOWS))
+    if any(isinstance(op, ENDERS) for op in own):
         return 0
+    if any(isinstance(op, ENGINES) for op in own):
+        return ahead
     steps = max((op.steps for op in own if isinstance(op, Flatten)), default=0)
-    return steps or 1 + sum(isinstance(op, ENGINES) for op in beside)
+    return steps or 1 + ahead + sum(isinstance(op, ENGINES) for op in beside)
 
 
 def between(graph: Graph, start: AnyOp, join: AnyOp) -> list[AnyOp] | None:

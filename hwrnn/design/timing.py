@@ -10,61 +10,40 @@ with the number of beats. The rules of each kernel are those of its docstring in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
 
+from hwrnn.design.around import Around
+from hwrnn.design.channel import Channel, Process, Waiting, after, until
 from hwrnn.design.design import (
+    ArgMax,
     AxisIn,
     AxisOut,
     Block,
+    Combine,
     Concat,
     Design,
     Dwc,
+    Embed,
     Engine,
     Fork,
     Interleave,
     Kernel,
     Map,
+    Repeat,
     Reverse,
     SelectStep,
     Separate,
+    Slide,
     Stream,
+    Zip,
     kernel_outputs,
 )
 from hwrnn.design.order import Tag, lengths_of, one_each, port_order
 from hwrnn.design.regrouping import Regrouping
 from hwrnn.design.schedule import block_start, group_start
+from hwrnn.design.timing_around import process_of
 from hwrnn.ir import Step
-
-Process = Generator[None, None, None]
-R = TypeVar("R")
-Waiting = Generator[None, None, R]
-
-
-@dataclass
-class Channel:
-    """A stream's beats: the cycles at which they were written and read, and the sequence ends."""
-
-    depth: int
-    written: list[int] = field(default_factory=list)
-    read: list[int] = field(default_factory=list)
-
-    def has(self, k: int) -> bool:
-        """Beat k has been written."""
-        return len(self.written) > k
-
-    def knows_room(self, k: int) -> bool:
-        """It is known from when on there is room for beat k."""
-        return k < self.depth or len(self.read) > k - self.depth
-
-    def room(self, k: int) -> int:
-        """The first cycle in which beat k may be written."""
-        return 0 if k < self.depth else self.read[k - self.depth] + 1
-
-    def arrival(self, k: int) -> int:
-        """The first cycle in which beat k may be read."""
-        return self.written[k] + 1
 
 
 @dataclass
@@ -143,8 +122,23 @@ class Run:
                 return [replace(t, stream=0) for t in self.vectors(kernel.x) if t.stream == k]
             case AxisOut():
                 return []
+            case Slide() | Combine() | Repeat() | Embed() | Zip() | ArgMax():
+                return self.tags_around(kernel)
             case _:
                 return self.vectors(kernel.x)
+
+    def tags_around(self, kernel: Around) -> list[Tag]:
+        """The vectors that a kernel around the recurrence writes."""
+        tags = self.vectors(kernel.xs[0] if isinstance(kernel, Zip) else kernel.x)
+        match kernel:
+            case Slide():
+                return port_order([kernel.windows(n) for n in lengths_of(tags)])
+            case Combine(count=None):
+                return one_each(tags)
+            case Repeat():
+                return port_order([kernel.steps] * len(tags))
+            case _:
+                return tags
 
     def vectors(self, x: Stream) -> list[Tag]:
         """The vectors that the reader of a stream sees; a flattened sequence is one vector."""
@@ -208,8 +202,16 @@ class Run:
                 return self.engine(kernel)
             case Map():
                 return self.map(kernel)
+            case Slide() | Combine() | Repeat() | Embed() | Zip() | ArgMax():
+                return self.around(kernel)
             case _:
                 raise TypeError(f"{type(kernel).__name__} has several processes")
+
+    def around(self, kernel: Around) -> Process:
+        """The process of a kernel around the recurrence."""
+        xs = kernel.xs if isinstance(kernel, Zip) else (kernel.x,)
+        ports = [self.channels[x.name] for x in xs]
+        return process_of(kernel, ports, self.channels[kernel.out.name], self.vectors(xs[0]))
 
     # -- ports ---------------------------------------------------------------------------------
 
@@ -221,7 +223,7 @@ class Run:
                 k = len(out.written)
                 while not out.knows_room(k):
                     yield
-                t = max(self.offered(k), out.room(k), self.after(self.result.accepted))
+                t = max(self.offered(k), out.room(k), after(self.result.accepted))
                 self.accept(t, first=tag.first and j == 0)
                 out.written.append(t)
 
@@ -238,7 +240,7 @@ class Run:
                     k = len(memory.written)
                     while not memory.knows_room(k):
                         yield
-                    t = max(self.offered(k), memory.room(k), self.after(self.result.accepted))
+                    t = max(self.offered(k), memory.room(k), after(self.result.accepted))
                     self.accept(t, first=j == 0)
                     memory.written.append(t)
 
@@ -252,7 +254,7 @@ class Run:
                 for k in range(start, start + total):
                     while not out.knows_room(k):
                         yield
-                    t = max(commit, out.room(k), self.after(memory.read))
+                    t = max(commit, out.room(k), after(memory.read))
                     memory.read.append(t)
                     out.written.append(t + 1)
 
@@ -270,7 +272,7 @@ class Run:
         for k in range(self.total(kernel.x)):
             while not x.has(k):
                 yield
-            t = max(x.arrival(k), self.taken(k), self.after(x.read))
+            t = max(x.arrival(k), self.taken(k), after(x.read))
             x.read.append(t)
             self.result.delivered.append(t)
 
@@ -280,11 +282,6 @@ class Run:
         """All beats of a stream."""
         return len(self.vectors(x)) * x.beats
 
-    @staticmethod
-    def after(times: list[int]) -> int:
-        """The cycle after the last of `times`."""
-        return times[-1] + 1 if times else 0
-
     def fork(self, x_stream: Stream, out_streams: Sequence[Stream]) -> Process:
         """A beat moves when it is there and every output has room."""
         x = self.channels[x_stream.name]
@@ -292,7 +289,7 @@ class Run:
         for k in range(self.total(x_stream)):
             while not (x.has(k) and all(o.knows_room(k) for o in outs)):
                 yield
-            t = max(x.arrival(k), self.after(x.read), *(o.room(k) for o in outs))
+            t = max(x.arrival(k), after(x.read), *(o.room(k) for o in outs))
             x.read.append(t)
             for o in outs:
                 o.written.append(t)
@@ -306,7 +303,7 @@ class Run:
                 k, at = len(out.written), len(x.read)
                 while not (x.has(at) and out.knows_room(k)):
                     yield
-                t = max(x.arrival(at), out.room(k), self.after(x.read))
+                t = max(x.arrival(at), out.room(k), after(x.read))
                 x.read.append(t)
                 out.written.append(t)
 
@@ -320,7 +317,7 @@ class Run:
                     k, at = len(out.written), len(x.read)
                     while not (x.has(at) and out.knows_room(k)):
                         yield
-                    t = max(x.arrival(at), out.room(k), self.after(out.written))
+                    t = max(x.arrival(at), out.room(k), after(out.written))
                     x.read.append(t)
                     out.written.append(t)
 
@@ -334,11 +331,11 @@ class Run:
             j, i = len(out.written), len(x.read)
             if plan.beats_needed[j] <= i and out.knows_room(j):
                 entered = x.read[plan.beats_needed[j] - 1] + 1
-                out.written.append(max(entered, out.room(j), self.after(out.written)))
+                out.written.append(max(entered, out.room(j), after(out.written)))
             elif i < len(plan.beats_gone) and plan.beats_gone[i] <= j and x.has(i):
                 gone = plan.beats_gone[i]
                 left = out.written[gone - 1] + 1 if gone else 0
-                x.read.append(max(x.arrival(i), left, self.after(x.read)))
+                x.read.append(max(x.arrival(i), left, after(x.read)))
             else:
                 yield
 
@@ -361,7 +358,7 @@ class Run:
             start = freed[s - 2] if s >= 2 else 0
             for k in range(len(x.read), len(x.read) + total):
                 yield from until(lambda: x.has(k))  # noqa: B023 - used at once
-                x.read.append(max(start, x.arrival(k), self.after(x.read)))
+                x.read.append(max(start, x.arrival(k), after(x.read)))
             full.append(x.read[-1] + 1)
 
     def drain_banks(
@@ -389,8 +386,8 @@ class Run:
                 k, o = len(x.read), len(out.written)
                 while not (x.has(k) and (not passes or out.knows_room(o))):
                     yield
-                waits = self.after(out.written) if fresh and j == 0 else 0
-                t = max(x.arrival(k), self.after(x.read), waits)
+                waits = after(out.written) if fresh and j == 0 else 0
+                t = max(x.arrival(k), after(x.read), waits)
                 t = max(t, out.room(o)) if passes else t
                 x.read.append(t)
                 if passes:
@@ -400,7 +397,7 @@ class Run:
                 o = len(out.written)
                 while not out.knows_room(o):
                     yield
-                out.written.append(max(x.read[-1] + 1, out.room(o), self.after(out.written)))
+                out.written.append(max(x.read[-1] + 1, out.room(o), after(out.written)))
 
     # -- work ----------------------------------------------------------------------------------
 
@@ -466,15 +463,9 @@ class Run:
         for k in range(self.total(kernel.x)):
             while not (x.has(k) and out.knows_room(k)):
                 yield
-            t = max(x.arrival(k), out.room(k), self.after(x.read))
+            t = max(x.arrival(k), out.room(k), after(x.read))
             x.read.append(t)
             out.written.append(t + kernel.out_latency)
-
-
-def until(condition: Callable[[], bool]) -> Process:
-    """Wait for a neighbour."""
-    while not condition():
-        yield
 
 
 def _ended(process: Process) -> bool:

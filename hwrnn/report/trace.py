@@ -9,7 +9,8 @@ from enum import Enum
 
 from hwrnn.design.design import Block, Design, Engine
 from hwrnn.design.schedule import group_start
-from hwrnn.design.timing import Run, Waiting
+from hwrnn.design.channel import Waiting
+from hwrnn.design.timing import Run
 
 Before = Mapping[int, Sequence[int]]
 

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What stands around the recurrence in hardware: equal to the C-model, and on time."""
+
+from __future__ import annotations
+
+import pytest
+from random_around import random_chain, random_folding
+from rtl.bench import BOARD, check, draw, reference, same
+
+from hwrnn.cmodel.fast import compile_graph
+from hwrnn.design.design import Kernel
+from hwrnn.design.lower import build_design
+from hwrnn.design.options import Options
+from hwrnn.design.timing import schedule
+from hwrnn.errors import DesignError
+from hwrnn.sim.csim import simulate_csim
+
+SEEDS = range(60)
+BUILT = (3, 28, 37)  # among them every kernel
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_both_c_models_and_the_schedule_take_any_chain(seed: int) -> None:
+    graph, lengths = random_chain(seed)
+    design = build_design(graph, BOARD, random_folding(graph, seed))
+    sequences = draw(design, lengths)
+    expected = reference(graph, sequences)
+    model = compile_graph(graph)
+    for x, y in zip(sequences, expected, strict=True):
+        found = model.run({"x": x[:, None, :]})["y"]
+        same([found[:, 0] if graph.outputs[0].out.sequence else found], [y])
+    beats = sum(len(y) for y in expected) * design.sink.x.beats
+    assert len(schedule(design, lengths).delivered) == beats  # and no deadlock
+
+
+def test_the_chains_that_are_built_have_every_kernel() -> None:
+    met: set[type[Kernel]] = set()
+    for seed in BUILT:
+        graph, _ = random_chain(seed)
+        met |= {type(k) for k in build_design(graph, BOARD, random_folding(graph, seed)).kernels}
+    assert {k.__name__ for k in met} >= {"Slide", "Combine", "Embed", "Zip", "ArgMax", "Repeat"}
+
+
+@pytest.mark.needs_sim
+@pytest.mark.parametrize("seed", BUILT)
+def test_csim_equals_the_c_model(seed: int) -> None:
+    graph, lengths = random_chain(seed)
+    design = build_design(graph, BOARD, random_folding(graph, seed))
+    sequences = draw(design, lengths)
+    same(simulate_csim(design, sequences), reference(graph, sequences))
+
+
+@pytest.mark.needs_sim
+@pytest.mark.parametrize("seed", BUILT)
+def test_rtl_equals_the_c_model_cycle_by_cycle_under_stalls(seed: int) -> None:
+    graph, lengths = random_chain(seed)
+    design = build_design(graph, BOARD, random_folding(graph, seed))
+    sequences = draw(design, lengths)
+    check(design, sequences, reference(graph, sequences))
+
+
+def test_sequences_that_are_held_are_not_interleaved() -> None:
+    graph, _ = random_chain(28)
+    with pytest.raises(DesignError) as caught:
+        build_design(graph, BOARD, random_folding(graph, 28), options=Options(streams=2))
+    assert str(caught.value) == (
+        "option streams: is 2; chain28 slides windows over sequences, which it holds one by one\n"
+        "  hint: use streams=1; or place several cores side by side"
+    )
