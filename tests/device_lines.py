@@ -16,6 +16,7 @@ class Script:
 
     def __init__(self, replies: Sequence[Reply]) -> None:
         self.timeout: float | None = None
+        self.baudrate = 115_200
         self.replies = list(replies)
         self.written: list[bytes] = []
         self.waiting = b""

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from device_lines import Reply, Script, link, reply
+from device_lines import Reply, Script, hurt, link, reply
 from test_import_cost import modules_after
 from uart_boards import ran, steps_board, steps_design, steps_graph, with_grids
 
@@ -21,7 +21,7 @@ from hwrnn.backends.shell import emit_shell
 from hwrnn.cmodel.data import in_axes, take_batch
 from hwrnn.device.arrays import arranged, sequences_of
 from hwrnn.device.description import HEAD, Description, Head, InPort, OutPort, Port
-from hwrnn.device.device import Device, expected_hash
+from hwrnn.device.device import Device, answers, expected_hash, told_by
 from hwrnn.device.exact import float32, quantised, real, rounded
 from hwrnn.device.frames import Command, body_of
 from hwrnn.errors import DataError, DeviceError
@@ -267,16 +267,63 @@ def test_a_wrong_model_is_refused_before_data_is_sent() -> None:
 def test_what_is_expected_may_be_a_project_a_design_or_a_hash(tmp_path: Path) -> None:
     folder = steps_board().write(tmp_path / "project")
     wanted = steps_design().model_hash[:16]
-    assert expected_hash(folder, None) == wanted
-    assert expected_hash(folder / "device.json", None) == wanted
-    assert expected_hash(None, steps_design()) == wanted
-    assert expected_hash(None, wanted.upper()) == wanted
-    assert expected_hash(None, None) is None
+    assert told_by(folder) == told_by(folder / "device.json") == description()
+    assert expected_hash(steps_design()) == wanted
+    assert expected_hash(wanted.upper()) == wanted
+    assert expected_hash(None) is None
     with pytest.raises(DeviceError, match="nothing: cannot be read"):
-        expected_hash(tmp_path / "nothing", None)
+        told_by(tmp_path / "nothing")
     (tmp_path / "device.json").write_text('{"format": 1}')
     with pytest.raises(DeviceError, match="is no description of a device"):
-        expected_hash(tmp_path, None)
+        told_by(tmp_path)
+
+
+@pytest.mark.parametrize("folder", ["bitstream", "board", "rtl_project"])
+def test_the_description_is_found_inside_a_project(folder: str, tmp_path: Path) -> None:
+    steps_board().write(tmp_path / folder)
+    assert told_by(tmp_path) == description()
+
+
+def test_a_speed_at_which_nothing_answers_is_passed_over() -> None:
+    assert answers(link(reply())[0])
+    assert answers(link(hurt, reply())[0])
+    assert not answers(link()[0])
+    assert not answers(link(*[hurt] * 100)[0])
+
+
+@pytest.mark.parametrize(
+    ("options", "rates"),
+    [
+        ({}, [1_000_000, 115_200]),
+        ({"baud": 9600}, [9600]),
+        ({"project": "p"}, [500_000]),
+        ({"project": "p", "baud": 9600}, [9600]),
+    ],
+)
+def test_which_speeds_are_tried(
+    options: dict[str, Any], rates: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[int] = []
+
+    class Deaf(Script):
+        def write(self, data: bytes) -> int:
+            if self.baudrate not in tried:
+                tried.append(self.baudrate)
+            return len(data)
+
+    script = Deaf([])
+
+    def opened(_: str, baud: int) -> Script:
+        script.baudrate = baud
+        return script
+
+    monkeypatch.setattr("hwrnn.device.device.open_port", opened)
+    told = replace(description(), baud=500_000)
+    monkeypatch.setattr("hwrnn.device.device.told_by", lambda _: told)
+    with pytest.raises(DeviceError, match=f"no answer at {rates[-1]} baud"):
+        hwrnn.device.connect("port", **options, timeout=0.0, patience=0.0)
+    assert tried == rates
+    assert script.closed
 
 
 def test_a_design_that_gives_no_result_is_an_error() -> None:

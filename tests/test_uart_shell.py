@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from uart_boards import (
+    BOARD,
     last_board,
     last_graph,
     ran,
@@ -20,7 +21,8 @@ from uart_boards import (
 
 import hwrnn
 import hwrnn.device
-from hwrnn.device.device import open_port
+from hwrnn.backends.shell import baud_divisor, emit_shell
+from hwrnn.device.device import open_port, told_by
 from hwrnn.device.frames import (
     END,
     Answer,
@@ -270,7 +272,10 @@ def test_what_does_not_fit_is_refused_whole() -> None:
 
 def test_a_thousand_inferences() -> None:
     x = np.random.default_rng(1).normal(0, 3, (1000, 3, 2)).astype(np.float32)
-    with simulated(steps_board()) as board, hwrnn.device.connect(board.port, patience=20) as dev:
+    with (
+        simulated(steps_board()) as board,
+        hwrnn.device.connect(board.port, 115_200, patience=20) as dev,
+    ):
         y = dev.infer(x)
         status = dev.status()
         assert dev.health.repeats == 0
@@ -294,9 +299,11 @@ def test_one_byte_in_a_hundred_is_damaged(seed: int, batch: int, steps: int) -> 
 
 def test_twenty_inferences_through_cocotb_at_the_shipped_speed() -> None:
     x = np.random.default_rng(3).integers(-128, 128, (20, 3, 2))
-    line = Line(divisor=104, limit=10**6)
+    assert BOARD.shell is not None
+    divisor = baud_divisor(BOARD.clock_mhz * 1e6, BOARD.shell.baud)
+    files = emit_shell(steps_design(), divisor, baud=BOARD.shell.baud)
     with (
-        simulated_by_cocotb(steps_board(104), line) as board,
+        simulated_by_cocotb(files, Line(divisor=divisor, limit=10**6)) as board,
         hwrnn.device.connect(board.port, patience=30) as dev,
     ):
         y = dev.infer(x, integers=True)
@@ -313,7 +320,7 @@ def test_another_model_is_refused_before_it_gets_data(tmp_path: Path) -> None:
         with hwrnn.device.connect(board.port, model=steps_design()) as dev:
             assert dev.model_hash == steps_design().model_hash[:16]
             requests = dev.status().good
-    there, wanted = steps_design().model_hash[:16], hwrnn.device.device.expected_hash(folder, None)
+    there, wanted = steps_design().model_hash[:16], told_by(folder).model_hash
     assert str(caught.value) == (
         f"{board.port}: holds model {there}, not {wanted}\n"
         "  hint: load the bitstream of this project, or connect with the project of that model"
@@ -342,11 +349,11 @@ def test_results_that_do_not_fit_the_buffer_hold_the_design_up_and_nothing_else(
     assert np.array_equal(y, ran(steps_graph(), x, lengths=[600, 5]))
 
 
-@pytest.mark.parametrize("divisor", [49, 51])
+@pytest.mark.parametrize("divisor", [102, 106])
 def test_a_line_that_is_two_per_cent_off(divisor: int) -> None:
     x = np.random.default_rng(6).integers(-128, 128, (4, 5, 2))
     line = Line(divisor=divisor)
-    with simulated(steps_board(50), line) as board, hwrnn.device.connect(board.port) as dev:
+    with simulated(steps_board(104), line) as board, hwrnn.device.connect(board.port) as dev:
         y = dev.infer(x, integers=True)
         assert dev.health.repeats == 0
     assert np.array_equal(y, ran(steps_graph(), x, integers=True))

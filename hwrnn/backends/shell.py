@@ -69,7 +69,7 @@ def emit_shell(
     files = emit_rtl(design)
     if f"rtl/{CORE}.sv" in files:
         raise DesignError(f"model {design.name}", f"makes a module {CORE}", "rename the model")
-    content = description(design)
+    content = description(design, baud)
     rom = memory(design, content, baud, divisor, depth)
     core = core_module(design, divisor, depth, len(rom) // PAGE, wait_bits(baud * divisor))
     names = [m for m in used_library([core]) if f"rtl/{m}.sv" not in files]
@@ -150,7 +150,7 @@ def wait_bits(clock_hz: float) -> int:
 # -- what the host reads ---------------------------------------------------------------------------
 
 
-def description(design: Design) -> dict[str, Any]:
+def description(design: Design, baud: int) -> dict[str, Any]:
     """What a host needs to quantise, send, receive and scale; exact, numbers as fractions."""
     if len(design.graph.outputs) != 1:
         raise DesignError("the UART shell", f"has one output, not {len(design.graph.outputs)}")
@@ -161,6 +161,7 @@ def description(design: Design) -> dict[str, Any]:
         "tool": f"hwrnn {__version__}",
         "model": design.graph.name,
         "model_hash": design.model_hash[:16],
+        "baud": baud,
         "max_steps": design.source.max_steps,
         "fixed_steps": design.source.fixed_steps,
         "input": {

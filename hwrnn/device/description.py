@@ -118,6 +118,7 @@ class Description:
     tool: str
     model: str
     model_hash: str
+    baud: int
     max_steps: int | None
     fixed_steps: int | None
     input: InPort
@@ -133,6 +134,7 @@ class Description:
                 tool=str(found["tool"]),
                 model=str(found["model"]),
                 model_hash=str(found["model_hash"]),
+                baud=int(found["baud"]),
                 max_steps=found["max_steps"],
                 fixed_steps=found["fixed_steps"],
                 input=InPort(

@@ -16,11 +16,12 @@ from numpy.typing import ArrayLike, NDArray
 from hwrnn.device.arrays import arranged, sequences_of
 from hwrnn.device.description import PAGE, Description, Head, Port
 from hwrnn.device.frames import MOST, Answer, Command, Outcome, Request
-from hwrnn.device.link import Health, Link, NoisyLine
+from hwrnn.device.link import Health, Link, NoisyLine, SilentLine
 from hwrnn.device.link import Port as SerialPort
 from hwrnn.errors import DeviceError
 
-BAUD = 115_200
+BAUDS = (1_000_000, 115_200)  # those of the boards, to be tried when nobody says which
+PLACES = ("", "bitstream", "board", "rtl_project")  # of device.json in a project
 STATUS_BYTES = 2
 FIRST_CHUNK, LEAST_CHUNK = 64, 16  # bytes of a payload: more while all goes well, half if not
 MORE = 16
@@ -42,7 +43,7 @@ class Status:
 
 def connect(
     port: str,
-    baud: int = BAUD,
+    baud: int | None = None,
     *,
     project: str | Path | None = None,
     model: object = None,
@@ -51,19 +52,37 @@ def connect(
 ) -> Device:
     """The device behind a serial port (a name, or a URL of pyserial such as socket://host:port).
 
+    baud: by default that of the project, or, without one, what answers: 1,000,000 or 115,200.
     project: the folder of its project, or the device.json in there; model: a design, or the hash
     of a model. A device that holds another model is refused before it gets any data. timeout:
     seconds of silence after which it counts as gone. patience: seconds that the operating system
     and an adapter may hold an answer up before it counts as lost and is asked for again. Raises
     DeviceError.
     """
-    expected = expected_hash(project, model)
-    link = Link(open_port(port, baud), port, baud, timeout, patience)
+    told = told_by(project) if project is not None else None
+    expected = expected_hash(model) if told is None else told.model_hash
+    rates = (baud,) if baud else (told.baud,) if told else BAUDS
+    serial = open_port(port, rates[0])
     try:
-        return Device(link, expected)
+        for rate in rates[:-1]:
+            serial.baudrate = rate
+            if answers(Link(serial, port, rate, 0.0, patience)):
+                break
+        else:
+            rate = serial.baudrate = rates[-1]
+        return Device(Link(serial, port, rate, timeout, patience), expected)
     except BaseException:
-        link.close()
+        serial.close()
         raise
+
+
+def answers(link: Link) -> bool:
+    """True if there is a device at the other end, and it is spoken to at its own speed."""
+    try:
+        link.ask(Request(command=Command.RESET))
+    except (SilentLine, NoisyLine):
+        return False
+    return True
 
 
 class Device:
@@ -247,19 +266,22 @@ def shown(port: Port) -> str:
     return f'"{port.name}" ({axes}), integers {port.lo}..{port.hi}'
 
 
-def expected_hash(project: str | Path | None, model: object) -> str | None:
+def told_by(project: str | Path) -> Description:
+    """What a project says of its device. Raises DeviceError."""
+    file = Path(project)
+    if file.is_dir():
+        inside = [file / place / "device.json" for place in PLACES]
+        file = next((f for f in inside if f.is_file()), inside[0])
+    try:
+        return Description.parse(file.read_bytes(), str(file))
+    except OSError as error:
+        raise DeviceError(
+            str(file), f"cannot be read: {error.strerror}", "name the folder of a project"
+        ) from error
+
+
+def expected_hash(model: object) -> str | None:
     """The hash of the model that the caller wants, in hexadecimal digits; None: any."""
-    if project is not None:
-        file = Path(project)
-        if file.is_dir():
-            inside = [file / "device.json", file / "rtl_project" / "device.json"]
-            file = next((f for f in inside if f.is_file()), inside[0])
-        try:
-            return Description.parse(file.read_bytes(), str(file)).model_hash
-        except OSError as error:
-            raise DeviceError(
-                str(file), f"cannot be read: {error.strerror}", "name the folder of a project"
-            ) from error
     if model is None:
         return None
     return str(getattr(model, "model_hash", model))[:16].lower()

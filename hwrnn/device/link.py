@@ -21,10 +21,15 @@ class NoisyLine(DeviceError):
     """Too many attempts at one request came back damaged: shorter ones may still pass."""
 
 
+class SilentLine(DeviceError):
+    """Nothing answers."""
+
+
 class Port(Protocol):
     """What is used of serial.Serial."""
 
     timeout: float | None
+    baudrate: int
 
     @property
     def in_waiting(self) -> int:
@@ -158,7 +163,7 @@ class Link:
         return answer
 
     def _silent(self) -> DeviceError:
-        return DeviceError(
+        return SilentLine(
             self.name,
             f"no answer at {self.baud} baud within {self.timeout:g} s",
             "is it the right port, is the bitstream loaded, was it built for this baud rate?",
