@@ -123,8 +123,13 @@ def use_rows(made: SynthResult) -> Iterator[Row]:
             "yosys": number(use.used),
             "estimate": number(use.estimated),
             "on the board": number(use.available),
-            "share": f"{100 * use.used / use.available:.1f} %" if use.available else "",
+            "share": share(use.used, use.available),
         }
+
+
+def share(used: float, available: int) -> str:
+    """A percentage; nothing of what there is no number of, as nextpnr reports some cells."""
+    return f"{100 * used / available:.1f} %" if available else ""
 
 
 def print_placed(made: SynthResult, placed: Placed) -> None:
@@ -136,7 +141,7 @@ def print_placed(made: SynthResult, placed: Placed) -> None:
                 "cell": name,
                 "used": f"{used:,}",
                 "on the device": f"{placed.available[name]:,}",
-                "share": f"{100 * used / placed.available[name]:.1f} %",
+                "share": share(used, placed.available[name]),
             }
             for name, used in placed.used.items()
         ],

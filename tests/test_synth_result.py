@@ -18,6 +18,7 @@ import hwrnn
 from hwrnn.backends.files import FileSet
 from hwrnn.board import Family, load_board
 from hwrnn.cli import main
+from hwrnn.cli_synth import print_result
 from hwrnn.design.design import Design
 from hwrnn.design.estimate import estimate_design
 from hwrnn.errors import BoardError, DesignError, OutputError, ToolError
@@ -166,13 +167,20 @@ def test_a_design_that_does_not_fit_says_by_how_much_and_is_not_placed() -> None
     assert "FF" not in caught.value.fact
 
 
-def test_a_clock_that_is_missed_fails_the_check(tmp_path: Path) -> None:
+def test_a_clock_that_is_missed_fails_the_check(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "stat.json").write_text('{"modules": {"\\\\top": {"num_cells_by_type": {}}}}')
     (tmp_path / "log.txt").write_text("")
     netlist = yosys.Netlist(family=Family.ECP5, top="top", folder=tmp_path)
-    made = replace(synth_stub(netlist), placed=placed(()), freq_mhz=60.0)
+    slow = replace(placed(()), used={"LUT4": 5, "GND": 1}, available={"LUT4": 10, "GND": 0})
+    made = replace(synth_stub(netlist), placed=slow, freq_mhz=60.0)
     assert made.complaints == ("reaches 50.0 MHz, not 60 MHz",)
     assert replace(made, freq_mhz=50.0).ok
+    print_result(made, wanted=True)
+    text = capsys.readouterr().out
+    assert "50.0 %" in text
+    assert "clock: 50.0 MHz, 60 MHz wanted\nreaches 50.0 MHz, not 60 MHz\n" in text
 
 
 def synth_stub(netlist: yosys.Netlist) -> SynthResult:
