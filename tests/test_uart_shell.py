@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import runpy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -397,3 +398,10 @@ def test_a_simulation_ends_by_itself() -> None:
 def test_frames_of_the_shell_are_those_of_the_host() -> None:
     body = bytes(range(256))
     assert body_of(framed(body)[1:-1]) == body
+
+
+def test_the_example(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    script = runpy.run_path(str(Path(__file__).parent.parent / "examples" / "device.py"))
+    monkeypatch.setattr(hwrnn, "load", lambda _: steps_graph(), raising=False)
+    script["main"]("model.onnx")
+    assert capsys.readouterr().out.endswith("\nequal to the C-model\n")
