@@ -31,6 +31,7 @@ from hwrnn.synth import Source
 NAMES = ("ulx3s_85f", "icebreaker", "tang_nano_20k")
 ULX3S, ICEBREAKER, TANG = (load_board(name) for name in NAMES)
 CLOCKS = {"ulx3s_85f": 80.0, "icebreaker": 24.0, "tang_nano_20k": 54.0}
+SLANG = "-Wextra -Wconversion -Wno-sign-conversion -Wno-useless-cast -Wno-case-redundant-default"
 LISTED = ("-f", "files.f")
 WAIVERS = Path(__file__).parent.parent / "lint" / "waivers.vlt"
 
@@ -199,7 +200,7 @@ def slang(folder: Path, capfd: pytest.CaptureFixture[str]) -> str:
     try:
         driver = Driver()
         driver.addStandardArgs()
-        assert driver.parseCommandLine(f"slang -Wextra --top {TOP} -f files.f")
+        assert driver.parseCommandLine(f"slang {SLANG} --top {TOP} -f files.f")
         assert driver.processOptions()
         assert driver.parseAllSources()
         driver.reportCompilation(driver.createCompilation(), True)
