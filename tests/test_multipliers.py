@@ -214,11 +214,12 @@ FACTORS = [
     (XCUP, IntType(-5, 6), IntType(0, 12)),
 ]
 SOFT = [(signed(8), signed(8)), (signed(2), unsigned(8)), (unsigned(6), unsigned(3))]
+SOFT_BOARDS = (XCUP, ICE40)  # two ways to add up
 
 
 def multipliers() -> list[Multiplier]:
     packed = [choose(b, w, x, "packed") for b, w, x in FACTORS]
-    return [*packed, *(choose(XCUP, w, x, "lut") for w, x in SOFT)]
+    return [*packed, *(choose(b, w, x, "lut") for w, x in SOFT for b in SOFT_BOARDS)]
 
 
 @dataclass(frozen=True)
@@ -268,6 +269,20 @@ def arrays() -> Iterator[Array]:
     yield Array(choose(XCUP, signed(2), unsigned(4)), 3, 1, 5, groups=5, blocks=2)
     yield Array(choose(XCUP, signed(12), signed(12)), 2, 1, 3, groups=1, blocks=2, registers=0b10)
     yield Array(choose(XCUP, IntType(0, 9), IntType(0, 9)), 2, 1, 6, groups=1, blocks=2)
+    yield from counted()
+
+
+def counted() -> Iterator[Array]:
+    """Sums of ANDs: every sign, registers everywhere and nowhere, one and several levels."""
+    w2, u2, w1, w4 = signed(2), unsigned(2), signed(1), signed(4)
+    yield Array(choose(XCUP, w2, w2), 4, 1, 16, groups=2, blocks=12)
+    yield Array(choose(XCUP, w2, u2), 1, 3, 5, registers=0)
+    yield Array(choose(XCUP, u2, w2), 1, 1, 40, groups=3, blocks=2, registers=0b1010)
+    yield Array(choose(XC7, u2, unsigned(3)), 2, 1, 7, registers=0b101)
+    yield Array(choose(XC7, w1, w2), 2, 2, 3, blocks=2)
+    yield Array(choose(XCUP, unsigned(1), unsigned(1)), 2, 1, 1)
+    yield Array(choose(XCUP, w4, w4, "lut"), 2, 1, 9, groups=2, blocks=3)
+    yield Array(choose(XCUP, signed(3), IntType(-1, 1)), 1, 2, 65, registers=0b11)
 
 
 def instance(module: str, name: str, values: dict[str, int | bool], ports: str) -> str:

@@ -53,8 +53,15 @@ SETS: dict[str, list[Parameters]] = {
     ],
     "hwrnn_concat": [{"Inputs": 2, "Width": 1}],
     "hwrnn_config_slave": [{"AddressWidth": 32}, {"AddressWidth": 9, "Words": 100}],
+    "hwrnn_count": [{"Bits": n} for n in (1, 2, 5, 7, 40)],
+    "hwrnn_count_ands": [{"Ands": n} for n in (1, 2, 5, 30)],
     "hwrnn_credit": [{"Depth": 1}, {"Depth": 7}],
     "hwrnn_delay": [{"Width": 1, "Depth": 1, "HasReset": 1}, {"Width": 9, "Depth": 5}],
+    "hwrnn_dot_lut": [
+        {"Rows": 3, "Columns": 16, "TreeStages": 2},
+        {"Columns": 1, "WeightWidth": 1, "WeightSigned": 0, "Registers": 0},
+        {"Columns": 40, "TreeStages": 3, "OperandWidth": 4, "SumWidth": 12, "Registers": 10},
+    ],
     "hwrnn_dwc": [{"XLanes": 3, "YLanes": 5, "Width": 1, "XSegments": 7, "YSegments": 7}],
     "hwrnn_dwc_streams": [
         {"XLanes": 3, "YLanes": 5, "XSegments": 7, "YSegments": 7, "XBeats": 3, "IdWidth": 4}
@@ -145,6 +152,7 @@ SETS: dict[str, list[Parameters]] = {
     "hwrnn_resize": [{"Lanes": 3, "XWidth": 9, "YWidth": 4}, {"XSigned": 0, "YWidth": 12}],
     "hwrnn_reverse": [{"Beats": 3, "MaxSteps": 5, "OutDepth": 3}],
     "hwrnn_rom": [{"Depth": 1}, {"Depth": 5, "Width": 70}],
+    "hwrnn_rom_ahead": [{"Depth": 1}, {"Depth": 5, "Width": 70}],
     "hwrnn_repeat": [{"Width": 3, "Beats": 3, "Steps": 5}, {"Steps": 1}],
     "hwrnn_select_step": [
         {"First": 1, "Beats": 3},

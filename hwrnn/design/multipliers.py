@@ -16,11 +16,13 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 
-from hwrnn.board import Board, DspKind
+from hwrnn.board import Board, DspKind, Family
 from hwrnn.errors import DesignError
 from hwrnn.ir import IntType
 
 LUT_BITS = 3  # a factor this narrow is multiplied in LUTs
+COUNTED_ANDS = 16  # products of at most so many ANDs are counted, see benchmarks/bench_synth.py
+MULTIPLEXED = (Family.ICE40, Family.ECP5)  # a LUT holds an adder and the multiplexer behind it
 ALONE_BITS = 10  # of both factors: a single product of so few is left over to LUTs
 
 
@@ -40,7 +42,9 @@ class Multiplier:
     """Makes `per` products of one activation with as many weights, `spacing` bits apart.
 
     `overlap`: the top bit of a product lies on the lowest of the next. `blocks`: hard multipliers
-    that one takes (several where a factor is wider than a port; 0 for LUTs).
+    that one takes (several where a factor is wider than a port; 0 for LUTs). `counted`: there are
+    no products at all, the ANDs of their factors' bits are counted (hwrnn_dot_lut). `masked`: how
+    products of LUTs are added up (hwrnn_mul_lut).
     """
 
     kind: Kind
@@ -50,6 +54,8 @@ class Multiplier:
     spacing: int = 0
     overlap: bool = False
     blocks: int = 1
+    counted: bool = False
+    masked: bool = True
 
     @property
     def packed_bits(self) -> int:
@@ -86,6 +92,8 @@ class Multiplier:
         """Parameters of hwrnn_mac_array which follow from the multiplier and its factors."""
         return {
             "Lut": self.kind is Kind.LUT,
+            "Counted": self.counted,
+            "Masked": self.masked,
             "Lanes": self.per,
             "Spacing": max(self.spacing, 1),
             "Overlap": self.overlap,
@@ -106,9 +114,21 @@ def choose(board: Board, weight: IntType, operand: IntType, option: str = "auto"
     that fits, else one multiplier for each.
     Raises DesignError, with the nearest choice, for what cannot be.
     """
+    made = chosen(board, weight, operand, option)
+    return replace(made, masked=board.family not in MULTIPLEXED)
+
+
+def chosen(board: Board, weight: IntType, operand: IntType, option: str) -> Multiplier:
+    """The same, however products of LUTs are added up."""
     if option not in OPTIONS:
         raise DesignError("multipliers", f'there is no "{option}"', f"known: {', '.join(OPTIONS)}")
-    soft = Multiplier(kind=Kind.LUT, weight=weight, operand=operand, blocks=0)
+    soft = Multiplier(
+        kind=Kind.LUT,
+        weight=weight,
+        operand=operand,
+        blocks=0,
+        counted=counts(board, weight, operand),
+    )
     if option == Kind.LUT:
         return soft
     if option == "auto":
@@ -125,6 +145,14 @@ def choose(board: Board, weight: IntType, operand: IntType, option: str = "auto"
     if found is None:
         raise no_packing(board, weight, operand)
     return found
+
+
+def counts(board: Board, weight: IntType, operand: IntType) -> bool:
+    """True where counting ANDs takes fewer LUTs than products and an adder tree: LUTs of six inputs
+    (a count of three ANDs is two of them), and factors of few bits.
+    """
+    ands = weight.bits * operand.bits
+    return board.family in (Family.XC7, Family.XCUP) and ands <= COUNTED_ANDS
 
 
 def far_apart(board: Board, weight: IntType, operand: IntType) -> bool:

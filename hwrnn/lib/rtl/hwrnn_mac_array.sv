@@ -3,9 +3,9 @@
 // Parts in order: multipliers, TreeStages stages of two levels of adders, accumulators (with
 // Blocks > 1). Registers: bit 0 puts a register behind the multipliers, bit k one behind stage k
 // of the tree; the accumulators are registers always.
-// Lut, Lanes, Spacing, Overlap and PackedWidth: see hwrnn_mul_array. The carries that packed
-// products leave go in with the adders, one each; the last one with the accumulator or, with one
-// block, at the end.
+// Lut, Masked, Lanes, Spacing, Overlap and PackedWidth: see hwrnn_mul_array. The carries that
+// packed products leave go in with the adders, one each; the last one with the accumulator or, with
+// one block, at the end. Counted: hwrnn_dot_lut takes the place of multipliers and tree.
 // Latency from operand_i to acc_o: the bits set, and one more with Blocks > 1. A vector a cycle,
 // of any group, free-running. Sums wrap to AccWidth, which holds the final ones.
 `default_nettype none
@@ -18,6 +18,8 @@ module hwrnn_mac_array #(
   parameter int unsigned Blocks = 1,
   parameter bit [31:0] Registers = '1,
   parameter bit Lut = 1'b0,
+  parameter bit Masked = 1'b1,
+  parameter bit Counted = 1'b0,
   parameter int unsigned Lanes = 1,
   parameter int unsigned Spacing = 16,
   parameter bit Overlap = 1'b0,
@@ -63,122 +65,152 @@ module hwrnn_mac_array #(
     return (ProductWidth + 2 * stage < AccWidth) ? ProductWidth + 2 * stage : AccWidth;
   endfunction
 
-  logic signed [ProductWidth-1:0] product [Simd][Sums];
-  logic product_carry [Simd][Sums];
+  logic signed [width_at(TreeStages)-1:0] total [Sums];
+  logic total_carry [Sums];
 
-  hwrnn_mul_array #(
-    .Rows         (Sums),
-    .Columns      (Simd),
-    .Lut          (Lut),
-    .Lanes        (Lanes),
-    .Spacing      (Spacing),
-    .Overlap      (Overlap),
-    .PackedWidth  (PackedWidth),
-    .Register     (Registers[0]),
-    .OperandWidth (OperandWidth),
-    .OperandSigned(OperandSigned),
-    .WeightWidth  (WeightWidth),
-    .WeightSigned (WeightSigned),
-    .ProductWidth (ProductWidth)
-  ) u_multipliers (
-    .clk_i,
-    .operand_i,
-    .weights_i,
-    .product_o(product),
-    .carry_o  (product_carry)
-  );
+  if (Counted) begin : g_counted
+    hwrnn_dot_lut #(
+      .Rows         (Sums),
+      .Columns      (Simd),
+      .TreeStages   (TreeStages),
+      .Registers    (Registers),
+      .OperandWidth (OperandWidth),
+      .OperandSigned(OperandSigned),
+      .WeightWidth  (WeightWidth),
+      .WeightSigned (WeightSigned),
+      .SumWidth     (width_at(TreeStages))
+    ) u_dot (
+      .clk_i,
+      .operand_i,
+      .weights_i,
+      .sum_o(total)
+    );
 
-  // The inner loops run over all sums, and call nothing: a simulator's compiler makes vectors of
-  // them.
-  for (genvar s = 0; s <= TreeStages; s++) begin : g_tree
-    localparam int unsigned Terms = terms_at(s);
-    localparam int unsigned Places = places_at(s);
-    localparam int unsigned Width = width_at(s);
-    localparam bit IsLast = s == TreeStages && Blocks == 1;
+    for (genvar u = 0; u < Sums; u++) begin : g_no_carry
+      assign total_carry[u] = 1'b0;
+    end
+  end else begin : g_products
+    logic signed [ProductWidth-1:0] product [Simd][Sums];
+    logic product_carry [Simd][Sums];
 
-    logic signed [Width-1:0] sum [Places][Sums];
-    logic carry [Places][Sums];
+    hwrnn_mul_array #(
+      .Rows         (Sums),
+      .Columns      (Simd),
+      .Lut          (Lut),
+      .Masked       (Masked),
+      .Lanes        (Lanes),
+      .Spacing      (Spacing),
+      .Overlap      (Overlap),
+      .PackedWidth  (PackedWidth),
+      .Register     (Registers[0]),
+      .OperandWidth (OperandWidth),
+      .OperandSigned(OperandSigned),
+      .WeightWidth  (WeightWidth),
+      .WeightSigned (WeightSigned),
+      .ProductWidth (ProductWidth)
+    ) u_multipliers (
+      .clk_i,
+      .operand_i,
+      .weights_i,
+      .product_o(product),
+      .carry_o  (product_carry)
+    );
 
-    if (s == 0 && Places == Terms && Width == ProductWidth) begin : g_products
-      assign sum = product;
-      assign carry = product_carry;
-    end else if (s == 0) begin : g_resized_products
-      always_comb begin
-        for (int unsigned t = 0; t < Places; t++) begin
-          // verilator unroll_disable
-          for (int unsigned u = 0; u < Sums; u++) begin
-            sum[t][u] = (t < Terms) ? Width'(product[t%Terms][u]) : '0;
-            carry[t][u] = t < Terms && product_carry[t%Terms][u];
-          end
-        end
-      end
-    end else begin : g_adders
-      logic signed [Width-1:0] low [Terms][Sums], high [Terms][Sums];
-      logic signed [Width-1:0] sum_d [Places][Sums];
-      logic carry_d [Places][Sums];
+    // The inner loops run over all sums, and call nothing: a simulator's compiler makes vectors of
+    // them.
+    for (genvar s = 0; s <= TreeStages; s++) begin : g_tree
+      localparam int unsigned Terms = terms_at(s);
+      localparam int unsigned Places = places_at(s);
+      localparam int unsigned Width = width_at(s);
+      localparam bit IsLast = s == TreeStages && Blocks == 1;
 
-      // Two numbers and a carry, in one adder.
-      always_comb begin
-        for (int unsigned t = 0; t < Terms; t++) begin
-          // verilator unroll_disable
-          for (int unsigned u = 0; u < Sums; u++) begin
-            low[t][u] = Carries
-                ? Width'(({Width'(g_tree[s-1].sum[4*t][u]), 1'b1}
-                    + {Width'(g_tree[s-1].sum[4*t+1][u]), g_tree[s-1].carry[4*t][u]}) >> 1)
-                : Width'(g_tree[s-1].sum[4*t][u]) + Width'(g_tree[s-1].sum[4*t+1][u]);
-          end
-        end
-      end
+      logic signed [Width-1:0] sum [Places][Sums];
+      logic carry [Places][Sums];
 
-      always_comb begin
-        for (int unsigned t = 0; t < Terms; t++) begin
-          // verilator unroll_disable
-          for (int unsigned u = 0; u < Sums; u++) begin
-            high[t][u] = Carries
-                ? Width'(({Width'(g_tree[s-1].sum[4*t+2][u]), 1'b1}
-                    + {Width'(g_tree[s-1].sum[4*t+3][u]), g_tree[s-1].carry[4*t+1][u]}) >> 1)
-                : Width'(g_tree[s-1].sum[4*t+2][u]) + Width'(g_tree[s-1].sum[4*t+3][u]);
-          end
-        end
-      end
-
-      // Four numbers and the carries of three; with that of the fourth if it can go nowhere else.
-      always_comb begin
-        for (int unsigned t = 0; t < Places; t++) begin
-          // verilator unroll_disable
-          for (int unsigned u = 0; u < Sums; u++) begin
-            if (t >= Terms) begin
-              sum_d[t][u] = '0;
-            end else if (Carries) begin
-              sum_d[t][u] = Width'(({low[t%Terms][u], 1'b1}
-                  + {high[t%Terms][u], g_tree[s-1].carry[t%Terms*4+2][u]}) >> 1)
-                  + Width'(IsLast && g_tree[s-1].carry[t%Terms*4+3][u]);
-            end else begin
-              sum_d[t][u] = low[t%Terms][u] + high[t%Terms][u];
+      if (s == 0 && Places == Terms && Width == ProductWidth) begin : g_products
+        assign sum = product;
+        assign carry = product_carry;
+      end else if (s == 0) begin : g_resized_products
+        always_comb begin
+          for (int unsigned t = 0; t < Places; t++) begin
+            // verilator unroll_disable
+            for (int unsigned u = 0; u < Sums; u++) begin
+              sum[t][u] = (t < Terms) ? Width'(product[t%Terms][u]) : '0;
+              carry[t][u] = t < Terms && product_carry[t%Terms][u];
             end
           end
         end
-      end
+      end else begin : g_adders
+        logic signed [Width-1:0] low [Terms][Sums], high [Terms][Sums];
+        logic signed [Width-1:0] sum_d [Places][Sums];
+        logic carry_d [Places][Sums];
 
-      always_comb begin
-        for (int unsigned t = 0; t < Places; t++) begin
-          // verilator unroll_disable
-          for (int unsigned u = 0; u < Sums; u++) begin
-            carry_d[t][u] = !IsLast && t < Terms && g_tree[s-1].carry[t%Terms*4+3][u];
+        // Two numbers and a carry, in one adder.
+        always_comb begin
+          for (int unsigned t = 0; t < Terms; t++) begin
+            // verilator unroll_disable
+            for (int unsigned u = 0; u < Sums; u++) begin
+              low[t][u] = Carries
+                  ? Width'(({Width'(g_tree[s-1].sum[4*t][u]), 1'b1}
+                      + {Width'(g_tree[s-1].sum[4*t+1][u]), g_tree[s-1].carry[4*t][u]}) >> 1)
+                  : Width'(g_tree[s-1].sum[4*t][u]) + Width'(g_tree[s-1].sum[4*t+1][u]);
+            end
           end
         end
-      end
 
-      if (Registers[s]) begin : g_register
-        always_ff @(posedge clk_i) begin
-          sum <= sum_d;
-          carry <= carry_d;
+        always_comb begin
+          for (int unsigned t = 0; t < Terms; t++) begin
+            // verilator unroll_disable
+            for (int unsigned u = 0; u < Sums; u++) begin
+              high[t][u] = Carries
+                  ? Width'(({Width'(g_tree[s-1].sum[4*t+2][u]), 1'b1}
+                      + {Width'(g_tree[s-1].sum[4*t+3][u]), g_tree[s-1].carry[4*t+1][u]}) >> 1)
+                  : Width'(g_tree[s-1].sum[4*t+2][u]) + Width'(g_tree[s-1].sum[4*t+3][u]);
+            end
+          end
         end
-      end else begin : g_wire
-        assign sum = sum_d;
-        assign carry = carry_d;
+
+        // Four numbers and the carries of three; with that of the fourth if it can go nowhere else.
+        always_comb begin
+          for (int unsigned t = 0; t < Places; t++) begin
+            // verilator unroll_disable
+            for (int unsigned u = 0; u < Sums; u++) begin
+              if (t >= Terms) begin
+                sum_d[t][u] = '0;
+              end else if (Carries) begin
+                sum_d[t][u] = Width'(({low[t%Terms][u], 1'b1}
+                    + {high[t%Terms][u], g_tree[s-1].carry[t%Terms*4+2][u]}) >> 1)
+                    + Width'(IsLast && g_tree[s-1].carry[t%Terms*4+3][u]);
+              end else begin
+                sum_d[t][u] = low[t%Terms][u] + high[t%Terms][u];
+              end
+            end
+          end
+        end
+
+        always_comb begin
+          for (int unsigned t = 0; t < Places; t++) begin
+            // verilator unroll_disable
+            for (int unsigned u = 0; u < Sums; u++) begin
+              carry_d[t][u] = !IsLast && t < Terms && g_tree[s-1].carry[t%Terms*4+3][u];
+            end
+          end
+        end
+
+        if (Registers[s]) begin : g_register
+          always_ff @(posedge clk_i) begin
+            sum <= sum_d;
+            carry <= carry_d;
+          end
+        end else begin : g_wire
+          assign sum = sum_d;
+          assign carry = carry_d;
+        end
       end
     end
+
+    assign total = g_tree[TreeStages].sum[0];
+    assign total_carry = g_tree[TreeStages].carry[0];
   end
 
   logic [Sums*AccWidth-1:0] acc_d;
@@ -193,8 +225,8 @@ module hwrnn_mac_array #(
       assign old = '0;
     end
 
-    assign sum = AccWidth'(g_tree[TreeStages].sum[0][u]);
-    assign carry = g_tree[TreeStages].carry[0][u];
+    assign sum = AccWidth'(total[u]);
+    assign carry = total_carry[u];
     assign acc_d[u*AccWidth+:AccWidth]
         = Carries ? AccWidth'(({old, 1'b1} + {sum, carry}) >> 1) : old + sum;
   end

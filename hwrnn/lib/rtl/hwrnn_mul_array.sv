@@ -12,6 +12,7 @@ module hwrnn_mul_array #(
   parameter int unsigned Rows = 1,
   parameter int unsigned Columns = 1,
   parameter bit Lut = 1'b0,
+  parameter bit Masked = 1'b1,
   parameter int unsigned Lanes = 1,
   parameter int unsigned Spacing = 16,
   parameter bit Overlap = 1'b0,
@@ -117,6 +118,7 @@ module hwrnn_mul_array #(
       hwrnn_mul_lut #(
         .Rows         (RestRows),
         .Columns      (SoftColumns),
+        .Masked       (Masked),
         .Register     (Register),
         .OperandWidth (OperandWidth),
         .OperandSigned(OperandSigned),
