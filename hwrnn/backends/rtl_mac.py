@@ -7,6 +7,7 @@ from hwrnn.backends.rtl_memory import Content, Memories, hex_words
 from hwrnn.backends.rtl_netlist import Module
 from hwrnn.backends.rtl_taps import Taps
 from hwrnn.design.design import Engine
+from hwrnn.design.engine import Storage
 
 
 def mac_array(engine: Engine, module: Module, memories: Memories, tags: Taps) -> None:
@@ -49,8 +50,31 @@ def weights(engine: Engine, module: Module, memories: Memories) -> None:
         width=flat.shape[1] * width,
         text=hex_words(flat, width),
     )
-    ports = {"address_i": "address", "data_o": "weights"}
-    memories.place(module, "u_weights", content, ports, engine.storage)
+    if reads_ahead(engine, memories):
+        weights_ahead(module, content, memories)
+    else:
+        ports = {"address_i": "address", "data_o": "weights"}
+        memories.place(module, "u_weights", content, ports, engine.storage)
+
+
+def reads_ahead(engine: Engine, memories: Memories) -> bool:
+    """True for memory blocks that nothing but the next issue reads: their words are known before.
+
+    With several cells the next step decides whose words they are; a writable memory may change.
+    """
+    one_order = len(engine.cells) == 1 and memories.config is None
+    return one_order and engine.storage is Storage.BRAM
+
+
+def weights_ahead(module: Module, content: Content, memories: Memories) -> None:
+    """A weight memory that is read ahead of the issue."""
+    parameters = {
+        "Width": content.width,
+        "Depth": content.text.count("\n"),
+        "File": memories.file(content.name, content.text),
+    }
+    module.assigns.append((module.wire("unused_address"), "&{1'b0, address}"))
+    module.add("hwrnn_rom_ahead", "u_weights", parameters, {"next_i": "issue", "data_o": "weights"})
 
 
 def register_mask(engine: Engine) -> int:
