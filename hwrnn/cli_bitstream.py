@@ -75,3 +75,4 @@ def print_bitstream(made: Bitstream, folder: Path) -> None:
     print(f"serial line: {made.on_board.baud:,} baud")
     print(f"bitstream: {folder}/bitstream/{made.name}, {facts['bytes']:,} bytes")
     print(f"load it: cd {folder} && {made.load}")
+    print(f'use it: hwrnn.device.connect(PORT, project="{folder}").infer(x)')

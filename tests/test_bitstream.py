@@ -71,7 +71,8 @@ def test_report_and_files(made: Bitstream, tmp_path: Path) -> None:
     assert report["used"].keys() == report["available"].keys()
     assert report["critical_path"]
     names = {p.relative_to(folder / "board").as_posix() for p in (folder / "board").rglob("*.*")}
-    assert {"board.pcf", "synth.ys", "rtl/hwrnn_board_top.sv", "device.json"} <= names
+    assert {"board.pcf", "synth.ys", "rtl/hwrnn_board_top.sv"} <= names
+    assert json.loads((folder / "device.json").read_text(encoding="utf-8"))["model"] == "tiny"
     makefile = (folder / "board" / "Makefile").read_text(encoding="utf-8")
     assert "\tnextpnr-ice40 --json netlist.json" in makefile
     assert "--freq 12 --seed 2" in makefile

@@ -105,15 +105,15 @@ class Bitstream:
     @property
     def files(self) -> FileSet:
         """`board/`: sources, constraints, a Makefile for native tools; `bitstream/`: what was made,
-        with `report.json`.
+        with `report.json`; `device.json`: what a host needs to know.
         """
         made: dict[str, str | bytes] = {
             self.name: self.data,
             "report.json": json.dumps(self.as_dict(), indent=1) + "\n",
-            "device.json": self.on_board.files["device.json"],
         }
         sources = self.on_board.files | native(self.on_board, self.seed)
-        return sources.under(FOLDERS[0]) | FileSet(made).under(FOLDERS[1])
+        host = FileSet({"device.json": self.on_board.files["device.json"]})
+        return sources.under(FOLDERS[0]) | FileSet(made).under(FOLDERS[1]) | host
 
     def as_dict(self) -> dict[str, object]:
         """What was made, by which tools, ready for JSON."""
