@@ -99,14 +99,24 @@ def _examples(module: nn.Module, given: Example | tuple[Example, ...]) -> dict[s
         if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
             names.append(name if name not in names else f"{name}_in")
     names += [f"x{k}" for k in range(len(names), len(several))]
-    return {name: _as_tensor(part) for name, part in zip(names, several, strict=False)}
+    parts = (_as_tensor(part, indices=reads_table(module)) for part in several)
+    return dict(zip(names, parts, strict=False))
 
 
-def _as_tensor(example: Example) -> Tensor:
+def reads_table(module: nn.Module) -> bool:
+    """Whether a module may take integers: the indices of an embedding."""
+    from torch import nn
+
+    return any(isinstance(layer, nn.Embedding) for layer in module.modules())
+
+
+def _as_tensor(example: Example, *, indices: bool = False) -> Tensor:
     import torch
 
     value = torch.as_tensor(example) if not isinstance(example, torch.Tensor) else example
     value = getattr(value, "value", value)  # a QuantTensor carries its real values there
+    if indices and not value.is_floating_point():
+        return value.detach().to("cpu", torch.int64)
     if not value.is_floating_point():
         raise ExportFault(
             "example_input", f"its type is {value.dtype}", "give real values, in float32"
@@ -121,7 +131,11 @@ def _check_module(module: nn.Module) -> None:
     from hwrnn.frontend.export_cells import FORMS
 
     if not isinstance(module, nn.Module):
-        raise ExportFault("module", f"this is {type(module).__name__}, not a torch.nn.Module")
+        raise ExportFault(
+            "module",
+            f"this is {type(module).__name__}, not a torch.nn.Module",
+            "pass the module itself, an object of a subclass of torch.nn.Module",
+        )
     layers = dict(module.named_modules())
     for name, layer in layers.items():
         place = f'module "{shorten(name, 60)}"' if name else "module"
@@ -281,7 +295,9 @@ def _check_place(target: Path) -> None:
         known = "there is a file of that name" if target.parent.exists() else "it does not exist"
         raise OutputError(str(target.parent), f"no folder to write to: {known}", "create it first")
     if not os.access(target.parent, os.W_OK):
-        raise OutputError(str(target.parent), "this folder is not writable")
+        raise OutputError(
+            str(target.parent), "this folder is not writable", "choose another folder"
+        )
 
 
 def _write(target: Path, content: bytes) -> None:

@@ -12,6 +12,7 @@ from onnx import ModelProto
 
 from hwrnn.frontend.names import Namer, identifier
 from hwrnn.frontend.nodes_arithmetic import add, div, gemm, matmul, mul, sub
+from hwrnn.frontend.nodes_around import AROUND, repeat_or, table_or
 from hwrnn.frontend.nodes_constant import constant_or
 from hwrnn.frontend.nodes_qdq import clip, dequantize_linear, quantize_linear
 from hwrnn.frontend.nodes_quant import bipolar, function_node, quant
@@ -69,10 +70,10 @@ HANDLERS: dict[str, Handler] = {
     "Div": div,
     "Dropout": stack_or(identity),
     "Elu": function_node,
-    "Expand": shape_arithmetic,
+    "Expand": repeat_or(shape_arithmetic),
     OF_SHAPES: shape_arithmetic,
     "Flatten": flatten,
-    "Gather": constant_or(stack_or(gather)),
+    "Gather": table_or(constant_or(stack_or(gather))),
     "Gemm": gemm,
     "HardSigmoid": function_node,
     "Identity": stack_or(identity),
@@ -95,13 +96,10 @@ HANDLERS: dict[str, Handler] = {
     "ThresholdedRelu": function_node,
     "Transpose": stack_or(transpose),
     "Unsqueeze": constant_or(stack_or(unsqueeze)),
-}
+} | AROUND
 
 HINTS = {
-    "ArgMax": "export the network up to its last linear layer; hwrnn.run gives its real outputs",
     "LogSoftmax": "leave it to the host: it does not change the largest output",
     "Softmax": "leave it to the host: it does not change the largest output",
-    "BatchNormalization": "fold it into the layer before it, then export again",
-    "ReduceMean": "select one step, or flatten; means over time are not supported",
     "LayerNormalization": "it has no exact integer form; train without it",
 }

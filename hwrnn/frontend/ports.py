@@ -7,7 +7,7 @@ A Scan walks the steps. Models written by hand may have no batch, (steps, featur
 
 from __future__ import annotations
 
-from onnx import AttributeProto, GraphProto, ValueInfoProto
+from onnx import AttributeProto, GraphProto, TensorProto, ValueInfoProto
 
 KEEP_DIMENSIONS = (
     "Quant",
@@ -31,6 +31,8 @@ def input_axes(graph: GraphProto, port: ValueInfoProto) -> tuple[str, ...]:
     dims = [int(d.dim_value) for d in port.type.tensor_type.shape.dim]
     if len(dims) == 1:
         return ("T",)
+    if reads_table(graph, port):
+        return {2: ("B", "T"), 3: ("B", "T", "1")}.get(len(dims), ())
     if len(dims) == 2 and dims[1] > 0:
         return ("T", "F")
     if len(dims) == 3 and dims[2] == 1 and dims[1] > 0 and columns(graph, port.name):
@@ -45,6 +47,14 @@ def features(port: ValueInfoProto, axes: tuple[str, ...]) -> int:
     if "F" not in axes:
         return 1
     return int(port.type.tensor_type.shape.dim[axes.index("F")].dim_value)
+
+
+def reads_table(graph: GraphProto, port: ValueInfoProto) -> bool:
+    """Whether an input is indices of a table: whole numbers by which a Gather reads."""
+    whole = port.type.tensor_type.elem_type in (TensorProto.INT32, TensorProto.INT64)
+    return whole and any(
+        node.op_type == "Gather" and node.input[1] == port.name for node in graph.node
+    )
 
 
 def columns(graph: GraphProto, name: str) -> bool:

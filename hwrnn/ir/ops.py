@@ -46,7 +46,7 @@ class Op:
         raise NotImplementedError
 
 
-INPUT_AXES = (["B", "F", "T"], ["B", "F"], ["B", "F", "S"], ["F", "T"], ["T"])
+INPUT_AXES = (["B", "F", "T"], ["B", "F"], ["B", "F", "S"], ["B", "T"], ["F", "T"], ["T"])
 """What an input may have, sorted; one sequence alone has no batch, single numbers no features."""
 
 

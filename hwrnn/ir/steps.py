@@ -67,7 +67,8 @@ def made_steps(op: AnyOp, found: dict[str, int]) -> int:
         case Window() | Pool():
             return op.windows(found[op.x])
         case _:
-            return next((found[x] for x in op.operands() if x in found), 1)
+            first = next(iter(found.values()), 1)  # of the input: for a constant
+            return next((found[x] for x in op.operands() if x in found), first)
 
 
 def fixed_steps(graph: Graph) -> int | None:

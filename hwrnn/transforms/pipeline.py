@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from hwrnn.ir import Graph
 from hwrnn.transforms.clean import drop_dead, drop_identities, share_equal_ops
+from hwrnn.transforms.constant_operands import constant_operands
 from hwrnn.transforms.realise import realise_requants
 from hwrnn.transforms.select_early import select_early
 
@@ -14,7 +15,8 @@ Transform = Callable[[Graph], Graph]
 Pipeline = tuple[Transform, ...]
 
 LOWER: Pipeline = (
-    share_equal_ops,  # first: both directions of a layer quantise the same input alike
+    constant_operands,  # before drop_dead: the constants go
+    share_equal_ops,  # early: both directions of a layer quantise the same input alike
     drop_identities,  # after sharing: an input quantised twice on one grid is quantised once
     select_early,  # after drop_identities: fewer ops to move through
     share_equal_ops,  # two outputs may have selected the same step
