@@ -5,12 +5,15 @@
 // bits first; a port of 8 or 9 bits one lane, a wider one neighbouring lanes, the lowest in the low
 // bits.  Data is lane by lane, 9 bits each; a narrow port has its bits in the lowest places.
 //
-// Modes, of a port that writes: 0 keeps its output, 1 gives the new data, 2 the old.  A read of bits
-// that the other port writes at the same edge gives the old data if that port's mode is 2.  In the
-// other modes vendors promise nothing, and the bits come out inverted: what relies on them fails.
+// Modes, of a port that writes: 0 keeps its output, 1 gives the new data, 2 the old.  A read of
+// bits that the other port writes at the same edge gives the old data if that port's mode is 2.  In
+// the other modes vendors promise nothing, and the bits come out inverted: what relies on them
+// fails.
 module hwrnn_cell_memory #(
   parameter integer Words = 256,  // of eight lanes
-  parameter [Words*72-1:0] Init = 0,
+  parameter integer Layout = 9,  // of Data: 8 bits a lane, the ninth in Parity; 9; or 20 for two
+  parameter [Words*80-1:0] Data = 0,
+  parameter [Words*8-1:0] Parity = 0,
   parameter integer WriteWidthA = 0,
   parameter integer ReadWidthA = 0,
   parameter integer WriteWidthB = 0,
@@ -38,7 +41,15 @@ module hwrnn_cell_memory #(
   reg [71:0] words [0:Words-1];
 
   initial begin
-    for (integer i = 0; i < Words; i = i + 1) words[i] = Init[i*72+:72];
+    for (integer i = 0; i < Words; i = i + 1) begin
+      for (integer k = 0; k < 8; k = k + 1) begin
+        case (Layout)
+          8:       words[i][k*9+:9] = {Parity[i*8+k], Data[(i*8+k)*8+:8]};
+          9:       words[i][k*9+:9] = Data[(i*8+k)*9+:9];
+          default: words[i][k*9+:9] = Data[(i*4+k/2)*20+(k%2)*9+:9];
+        endcase
+      end
+    end
     q_a = StartA;
     q_b = StartB;
   end
@@ -77,12 +88,18 @@ module hwrnn_cell_memory #(
   wire [71:0] lost_a = (same && ModeB != 2) ? mask_b : 0;
   wire [71:0] lost_b = (same && ModeA != 2) ? mask_a : 0;
 
+  // A word that both ports write gets what both of them write.
+  wire [71:0] mask = same ? mask_a | mask_b : 0;
+  wire [71:0] both = (new_a & mask_a) | (new_b & mask_b);
+
   always @(posedge clk_a) begin
-    for (integer i = 0; i < 72; i = i + 1) if (mask_a[i]) words[word_a][i] <= new_a[i];
+    if (mask_a != 0)
+      words[word_a] <= (words[word_a] & ~mask_a & ~mask) | (same ? both : new_a & mask_a);
   end
 
   always @(posedge clk_b) begin
-    for (integer i = 0; i < 72; i = i + 1) if (mask_b[i]) words[word_b][i] <= new_b[i];
+    if (mask_b != 0)
+      words[word_b] <= (words[word_b] & ~mask_b & ~mask) | (same ? both : new_b & mask_b);
   end
 
   // What a port reads: the old word, the bits that it writes itself by its mode.

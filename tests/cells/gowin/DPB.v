@@ -76,10 +76,6 @@ module DPB #(
     INIT_RAM_07, INIT_RAM_06, INIT_RAM_05, INIT_RAM_04, INIT_RAM_03, INIT_RAM_02, INIT_RAM_01,
     INIT_RAM_00};
 
-  function automatic [18431:0] contents();
-    for (integer i = 0; i < 2048; i = i + 1) contents[i*9+:9] = {1'b0, Data[i*8+:8]};
-  endfunction
-
   // Bytes as lanes of 9 bits, and back.
   function automatic [71:0] laned([15:0] data);
     laned = 0;
@@ -102,7 +98,8 @@ module DPB #(
 
   hwrnn_cell_memory #(
     .Words      (256),
-    .Init       (contents()),
+    .Layout     (8),
+    .Data       (Data),
     .WriteWidthA(BIT_WIDTH_0),
     .ReadWidthA (BIT_WIDTH_0),
     .WriteWidthB(BIT_WIDTH_1),

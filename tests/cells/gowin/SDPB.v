@@ -69,10 +69,6 @@ module SDPB #(
     INIT_RAM_07, INIT_RAM_06, INIT_RAM_05, INIT_RAM_04, INIT_RAM_03, INIT_RAM_02, INIT_RAM_01,
     INIT_RAM_00};
 
-  function automatic [18431:0] contents();
-    for (integer i = 0; i < 2048; i = i + 1) contents[i*9+:9] = {1'b0, Data[i*8+:8]};
-  endfunction
-
   // Bytes as lanes of 9 bits, and back.
   function automatic [71:0] laned([31:0] data);
     laned = 0;
@@ -94,7 +90,8 @@ module SDPB #(
 
   hwrnn_cell_memory #(
     .Words      (256),
-    .Init       (contents()),
+    .Layout     (8),
+    .Data       (Data),
     .WriteWidthA(BIT_WIDTH_0),
     .ReadWidthA (0),
     .WriteWidthB(0),

@@ -57,8 +57,7 @@ module SDPX9B #(
   if (RESET_MODE != "SYNC")
     $fatal(1, "SDPX9B: RESET_MODE is %s; this model resets with the clock", RESET_MODE);
 
-  function automatic [18431:0] contents();
-    return {
+  localparam [18431:0] Data = {
     INIT_RAM_3F, INIT_RAM_3E, INIT_RAM_3D, INIT_RAM_3C, INIT_RAM_3B, INIT_RAM_3A, INIT_RAM_39,
     INIT_RAM_38, INIT_RAM_37, INIT_RAM_36, INIT_RAM_35, INIT_RAM_34, INIT_RAM_33, INIT_RAM_32,
     INIT_RAM_31, INIT_RAM_30, INIT_RAM_2F, INIT_RAM_2E, INIT_RAM_2D, INIT_RAM_2C, INIT_RAM_2B,
@@ -69,7 +68,6 @@ module SDPX9B #(
     INIT_RAM_0E, INIT_RAM_0D, INIT_RAM_0C, INIT_RAM_0B, INIT_RAM_0A, INIT_RAM_09, INIT_RAM_08,
     INIT_RAM_07, INIT_RAM_06, INIT_RAM_05, INIT_RAM_04, INIT_RAM_03, INIT_RAM_02, INIT_RAM_01,
     INIT_RAM_00};
-  endfunction
 
   function automatic [71:0] laned([35:0] data);
     return 72'(data);
@@ -90,7 +88,8 @@ module SDPX9B #(
 
   hwrnn_cell_memory #(
     .Words      (256),
-    .Init       (contents()),
+    .Layout     (9),
+    .Data       (Data),
     .WriteWidthA(BIT_WIDTH_0),
     .ReadWidthA (0),
     .WriteWidthB(0),

@@ -97,10 +97,6 @@ module RAMB18E1 #(
   localparam [2047:0] Parity = {
     INITP_07, INITP_06, INITP_05, INITP_04, INITP_03, INITP_02, INITP_01, INITP_00};
 
-  // A lane is 8 bits of INIT and one of INITP.
-  function automatic [18431:0] contents();
-    for (integer i = 0; i < 2048; i = i + 1) contents[i*9+:9] = {Parity[i], Data[i*8+:8]};
-  endfunction
 
   // The parity bits, which a port has apart, behind their bytes, and back.
   function automatic [71:0] joined([63:0] data, [7:0] parity);
@@ -127,7 +123,9 @@ module RAMB18E1 #(
 
   hwrnn_cell_memory #(
     .Words      (256),
-    .Init       (contents()),
+    .Layout     (8),
+    .Data       (Data),
+    .Parity     (Parity),
     .WriteWidthA(WRITE_WIDTH_A),
     .ReadWidthA (READ_WIDTH_A),
     .WriteWidthB(WRITE_WIDTH_B),
