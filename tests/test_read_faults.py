@@ -234,8 +234,8 @@ def test_unquantised_standard_nodes(tmp_path: Path, kind: str, layer: str) -> No
 
     assert broken(tmp_path, change) == (
         f'model.onnx: node "enc/rnn": a standard {kind} node, whose state and gates are not '
-        f"quantised\n  hint: train with {layer}, all its quantisers on, and export "
-        "with hwrnn.export"
+        "quantised\n  hint: quantise it with hwrnn.load(path, calibration=x), or train with "
+        f"{layer}, all its quantisers on"
     )
 
 

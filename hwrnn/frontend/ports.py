@@ -29,12 +29,11 @@ FOLLOWED = ("Quant", "QuantizeLinear", "Clip", "DequantizeLinear", "Identity", "
 def input_axes(graph: GraphProto, port: ValueInfoProto) -> tuple[str, ...]:
     """The axes of a sequence input; empty if it cannot be one."""
     dims = [int(d.dim_value) for d in port.type.tensor_type.shape.dim]
-    if len(dims) == 1:
-        return ("T",)
     if reads_table(graph, port):
-        return {2: ("B", "T"), 3: ("B", "T", "1")}.get(len(dims), ())
-    if len(dims) == 2 and dims[1] > 0:
-        return ("T", "F")
+        return {1: ("T",), 2: ("B", "T"), 3: ("B", "T", "1")}.get(len(dims), ())
+    if len(dims) in (1, 2):
+        alone = (len(dims) == 1 or dims[1] > 0) and scanned(graph, port.name)
+        return ("T", "F")[: len(dims)] if alone else ()
     if len(dims) == 3 and dims[2] == 1 and dims[1] > 0 and columns(graph, port.name):
         return ("T", "F", "1")
     if len(dims) != 3 or dims[2] < 1:
@@ -55,6 +54,17 @@ def reads_table(graph: GraphProto, port: ValueInfoProto) -> bool:
     return whole and any(
         node.op_type == "Gather" and node.input[1] == port.name for node in graph.node
     )
+
+
+def scanned(graph: GraphProto, name: str) -> bool:
+    """Whether a Scan walks a tensor, or what only quantises it."""
+    for node in graph.node:
+        if name in node.input:
+            if node.op_type == "Scan":
+                return True
+            if node.op_type in FOLLOWED and scanned(graph, node.output[0]):
+                return True
+    return False
 
 
 def columns(graph: GraphProto, name: str) -> bool:
