@@ -138,6 +138,15 @@ def test_special_bytes_pass() -> None:
         assert wire.ask(0xDB, STATUS).sequence == 0xDB
 
 
+def test_special_bytes_pass_in_an_answer() -> None:
+    with steps_wire() as wire:
+        for _ in range(0xDC):
+            wire.send(framed(b"short"))
+            assert wire.hear().outcome == Outcome.DAMAGED
+        found = [counters(wire.ask(k, STATUS)) for k in range(1, 0xDC)]
+        assert found == [(k, 0xDC) for k in range(1, 0xDC)]
+
+
 def test_a_repeated_request_is_answered_but_not_carried_out() -> None:
     with steps_wire() as wire:
         whole = expected((1, 2), (3, 4), (5, 6))
