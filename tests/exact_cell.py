@@ -231,7 +231,7 @@ class Exact:
         return ExactRun(np.concatenate(outputs, at), closest, near)
 
     def run_all(self, x: ArrayLike, states: Sequence[ArrayLike] = ()) -> list[NDArray[Any]]:
-        """All outputs for sequences and initial states (states, batch, units), sequence by sequence.
+        """All outputs for sequences and initial states (states, batch, units), one by one.
 
         An output whose first axis is not that of the batch is a sequence or holds states.
         """

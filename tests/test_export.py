@@ -120,7 +120,10 @@ def test_no_recurrent_layer(tmp_path: Path) -> None:
 
 
 def test_not_a_module(tmp_path: Path) -> None:
-    assert refusal(7, tmp_path / "m.onnx") == "module: this is int, not a torch.nn.Module"
+    assert refusal(7, tmp_path / "m.onnx") == (
+        "module: this is int, not a torch.nn.Module\n"
+        "  hint: pass the module itself, an object of a subclass of torch.nn.Module"
+    )
 
 
 @pytest.mark.parametrize(
@@ -143,7 +146,7 @@ def test_unquantised_layers(tmp_path: Path, kind: str, layer: str) -> None:
 @pytest.mark.parametrize(
     ("options", "missing"),
     [
-        ({"gate_acc_quant": None}, "input_acc, forget_acc, cell_acc, output_acc"),
+        ({"sigmoid_quant": None}, "input_sigmoid, forget_sigmoid, output_sigmoid"),
         ({"cell_state_quant": None}, "cell_state"),
         (
             {"weight_quant": None, "bias_quant": None},
@@ -154,16 +157,47 @@ def test_unquantised_layers(tmp_path: Path, kind: str, layer: str) -> None:
 )
 def test_partly_quantised_cell(tmp_path: Path, options: dict[str, Any], missing: str) -> None:
     assert refusal(small(**options), tmp_path / "m.onnx") == (
-        f'module "lstm.layers.0.0": the LSTM is not quantised in full: {missing} has no quantiser\n'
-        "  hint: leave none of io_quant, gate_acc_quant, sigmoid_quant, tanh_quant, "
-        "cell_state_quant and weight_quant at None"
+        f'module "lstm.layers.0.0": the LSTM has no exact integers: {missing} has no quantiser\n'
+        "  hint: of its quantisers only io_quant and gate_acc_quant can be None"
     )
 
 
-def test_the_bare_layer_returns_more_than_one_tensor(tmp_path: Path) -> None:
-    assert refusal(qnn.QuantLSTM(3, 4, batch_first=True), tmp_path / "m.onnx") == (
-        "module: it returns a tuple; only one tensor can be exported yet\n"
+def test_a_table_for_an_accumulator_that_is_too_wide(tmp_path: Path) -> None:
+    assert refusal(small(gate_acc_quant=None), tmp_path / "m.onnx") == (
+        'module: node "lstm/layers.0.0/input_gate/gate" (Quant): partly quantised, and has no '
+        "exact integers: needs a table with 18 input bits; 16 are the most\n"
+        "  hint: quantise the value in front of the sigmoid; or turn all quantisers on"
+    )
+
+
+def test_projections(tmp_path: Path) -> None:
+    module = torch.nn.ModuleDict({"first": torch.nn.LSTM(3, 4, proj_size=2), "other": small()})
+    assert refusal(module, tmp_path / "m.onnx") == (
+        'module "first": torch.nn.LSTM has a projection (proj_size=2)\n'
+        "  hint: no quantised layer has one: use brevitas.nn.QuantLSTM and a QuantLinear behind it"
+    )
+
+
+class Odd(torch.nn.Module):
+    """Answers with what is no tensor."""
+
+    def __init__(self, answer: Any) -> None:  # noqa: ANN401
+        super().__init__()
+        self.lstm, self.answer = qnn.QuantLSTM(3, 4, batch_first=True), answer
+
+    def forward(self, x: torch.Tensor) -> Any:  # noqa: ANN401
+        y, _ = self.lstm(x)
+        return self.answer(y)
+
+
+def test_what_is_no_tensor_cannot_be_an_output(tmp_path: Path) -> None:
+    assert refusal(Odd(lambda y: (y, 3)), tmp_path / "m.onnx") == (
+        "module: it returns a int; only tensors can be exported\n"
         "  hint: wrap the layer in a module whose forward does: y, _ = self.lstm(x); return y"
+    )
+    assert refusal(Odd(lambda y: {"a b": y, "a.b": y}), tmp_path / "m.onnx") == (
+        "module: it returns 2 tensors in a dict of 1 names\n"
+        "  hint: give each tensor a key of its own"
     )
 
 
@@ -214,7 +248,7 @@ def test_places_that_cannot_be_written_to(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(OutputError) as caught:
         export(small(), EXAMPLE, tmp_path / "folder" / "m.onnx")
-    assert str(caught.value).endswith("this folder is not writable")
+    assert str(caught.value).endswith("this folder is not writable\n  hint: choose another folder")
     assert not list((tmp_path / "folder").iterdir())
 
 

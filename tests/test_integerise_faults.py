@@ -98,7 +98,8 @@ FAULTS = {
     ),
     "weights of another size": Fault(
         lambda n: n.node("MatMul", n.quant("x"), n.weights(np.eye(4))),
-        'm.onnx: node "/MatMul2" (MatMul): its weights take 4 features, its input has 3',
+        'm.onnx: node "/MatMul2" (MatMul): its weights take 4 features, its input has 3\n'
+        "  hint: check the sizes of this layer and of the one before it",
     ),
     "an input that is not quantised": Fault(
         lambda n: dense(n, "x"),
@@ -106,8 +107,8 @@ FAULTS = {
         "  hint: put a QuantIdentity in front of the first layer",
     ),
     "a function that no quantiser follows": Fault(
-        lambda n: dense(n, n.node("Relu", n.quant("x"))),
-        'm.onnx: node "/MatMul3" (MatMul): works on a relu that no quantiser follows\n'
+        lambda n: dense(n, n.node("Sigmoid", n.quant("x"))),
+        'm.onnx: node "/MatMul3" (MatMul): works on a sigmoid that no quantiser follows\n'
         "  hint: give the activation an output quantiser",
     ),
     "two layers without a quantiser in between": Fault(
@@ -122,7 +123,8 @@ FAULTS = {
     ),
     "a quantiser with scales for other features": Fault(
         lambda n: n.quant(dense(n, n.quant("x")), [1, 0.5]),
-        'm.onnx: node "/Quant3" (Quant): has 2 scales for 3 features',
+        'm.onnx: node "/Quant3" (Quant): has 2 scales for 3 features\n'
+        "  hint: use one scale, or one for each feature",
     ),
     "an input that is quantised twice": Fault(
         lambda n: n.node("Add", n.quant("x"), n.quant("x", 1 / 4)),
@@ -142,7 +144,8 @@ FAULTS = {
     ),
     "a constant that is quantised twice": Fault(
         lambda n: n.node("MatMul", n.quant("x"), n.quant(n.weights(W33))),
-        'm.onnx: node "/Quant2" (Quant): quantises a constant that is quantised already',
+        'm.onnx: node "/Quant2" (Quant): quantises a constant that is quantised already\n'
+        "  hint: quantise a constant once",
     ),
     "a table that is too large": Fault(
         lambda n: n.quant(n.node("Sigmoid", n.quant("x", bits=17))),
@@ -151,8 +154,8 @@ FAULTS = {
     ),
     "a table for each channel": Fault(
         lambda n: n.quant(n.node("Tanh", n.quant("x", [1, 0.5, 0.25]))),
-        'm.onnx: node "/Quant2" (Quant): has a scale for each channel around a table\n'
-        "  hint: use one scale",
+        'm.onnx: node "/Quant2" (Quant): has a scale or a bias for each channel around '
+        "a table\n  hint: use one scale; quantise the value in front of the tanh",
     ),
     "a step that is neither first nor last": Fault(
         lambda n: n.node("Gather", n.quant("x"), n.index(3), axis=1),
@@ -171,7 +174,8 @@ FAULTS = {
     "other axes flattened": Fault(
         lambda n: n.node("Flatten", n.node("Transpose", n.quant("x"), perm=[1, 0, 2])),
         'm.onnx: node "/Flatten2" (Flatten): flattens other axes than steps and features of '
-        "each sequence",
+        "each sequence\n"
+        "  hint: flatten a batch-first sequence with flatten(1)",
     ),
     "batch and steps merged": Fault(
         lambda n: dense(n, n.node("Reshape", n.quant("x"), n.ints(-1, 3))),
@@ -180,7 +184,8 @@ FAULTS = {
     ),
     "a flattened sequence that does not fit": Fault(
         lambda n: n.node("MatMul", n.node("Flatten", n.quant("x")), n.weights(np.eye(7))),
-        'm.onnx: node "/MatMul3" (MatMul): takes 7 features, not a multiple of 3',
+        'm.onnx: node "/MatMul3" (MatMul): takes 7 features, not a multiple of 3\n'
+        "  hint: flatten sequences of the length of the exported example",
     ),
     "a flattened output": Fault(
         lambda n: n.node("Flatten", n.quant("x")),
@@ -204,16 +209,18 @@ FAULTS = {
     ),
     "a state without a quantiser": Fault(
         lambda n: scanned(n, np.zeros((1, 3)), quantised=False),
-        'm.onnx: node "/Scan2" (Scan): its state "h" is not quantised',
+        'm.onnx: node "/Scan2" (Scan): its state "h" is not quantised\n'
+        "  hint: give the cell a quantiser for that state",
     ),
     "an initial state off the grid": Fault(
         lambda n: scanned(n, np.full((1, 3), 0.1)),
         'm.onnx: node "/Scan2" (Scan): its initial state 0 is not a number of the state\'s '
-        "quantiser",
+        "quantiser\n  hint: start with what that quantiser gives back as it is, 0 for example",
     ),
     "a scan over the features": Fault(
         lambda n: scanned(n, np.zeros((1, 3)), perm=(2, 0, 1)),
-        'm.onnx: node "/Scan2" (Scan): scans the axes features, batch, steps',
+        'm.onnx: node "/Scan2" (Scan): scans the axes features, batch, steps\n'
+        "  hint: scan (steps, batch, features), steps first",
     ),
     "a body that reads an outer activation": Fault(
         captured,

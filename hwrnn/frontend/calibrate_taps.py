@@ -40,7 +40,11 @@ def observe(model: ModelProto, data: Sequence[NDArray[np.float32]]) -> dict[Key,
     try:
         engine = ReferenceEvaluator(tapped)
     except Exception as fault:
-        raise ImportFault("model", f"cannot be run for calibration: {said(fault)}") from fault
+        raise ImportFault(
+            "model",
+            f"cannot be run for calibration: {said(fault)}",
+            "check that onnx.reference runs it",
+        ) from fault
     port = tapped.graph.input[0].name
     seen: dict[Key, list[Floats]] = {}
     for array in data:

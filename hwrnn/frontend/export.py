@@ -305,7 +305,9 @@ def _write(target: Path, content: bytes) -> None:
     try:
         handle, name = tempfile.mkstemp(prefix=f".{target.name[:32]}.", dir=target.parent)
     except OSError as fault:
-        raise OutputError(str(target.parent), f"cannot be written to: {fault.strerror}") from fault
+        raise OutputError(
+            str(target.parent), f"cannot be written to: {fault.strerror}", "choose another folder"
+        ) from fault
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
@@ -313,7 +315,11 @@ def _write(target: Path, content: bytes) -> None:
         Path(name).replace(target)
     except OSError as fault:
         Path(name).unlink(missing_ok=True)
-        raise OutputError(str(target), f"cannot be written: {fault.strerror}") from fault
+        raise OutputError(
+            str(target),
+            f"cannot be written: {fault.strerror}",
+            "make room, or choose another place",
+        ) from fault
 
 
 def _umask() -> int:

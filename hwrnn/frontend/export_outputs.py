@@ -28,7 +28,11 @@ def named_outputs(module: nn.Module, result: Any) -> dict[str, Tensor]:  # noqa:
     else:
         names = [f"y{k}" for k in range(len(parts))]
     if len(set(names)) != len(parts):
-        raise ExportFault("module", f"it returns {len(parts)} tensors in a dict of {len(names)}")
+        raise ExportFault(
+            "module",
+            f"it returns {len(parts)} tensors in a dict of {len(set(names))} names",
+            "give each tensor a key of its own",
+        )
     return dict(zip(names, parts, strict=True))
 
 

@@ -50,7 +50,9 @@ def product(w: Walker, node: NodeProto, *, transposed: bool, column: bool = Fals
         w.fault_at(node, "its weights are not quantised", "give the layer a weight quantiser")
     upright = x.axes[-2:] == ("F", "1")
     if weights.q.ndim != 2 or upright != column or x.axes[-1] not in ("F", "TF", "1")[: 2 + column]:
-        w.fault_at(node, "is no product of features and a matrix")
+        w.fault_at(
+            node, "is no product of features and a matrix", "use a linear layer on the features"
+        )
     rows = weights.q if transposed else weights.q.T
     scale = np.broadcast_to(weights.scale, weights.q.shape)
     scale = scale if transposed else scale.T
@@ -58,7 +60,11 @@ def product(w: Walker, node: NodeProto, *, transposed: bool, column: bool = Fals
         w.fault_at(node, "its weights have a scale for each input", "use a scale for each output")
     x = flattened(w, node, x, rows.shape[1]) if x.axes[-1] == "TF" else x
     if rows.shape[1] != x.value.size:
-        w.fault_at(node, f"its weights take {rows.shape[1]} features, its input has {x.value.size}")
+        w.fault_at(
+            node,
+            f"its weights take {rows.shape[1]} features, its input has {x.value.size}",
+            "check the sizes of this layer and of the one before it",
+        )
     if len(merged(x.scale)) > 1:
         w.fault_at(
             node,
@@ -115,7 +121,11 @@ def flattened(w: Walker, node: NodeProto, x: Real, columns: int) -> Real:
     """A sequence as one long vector; the weights tell how many steps it has."""
     steps, rest = divmod(columns, x.value.size)
     if rest or not steps:
-        w.fault_at(node, f"takes {columns} features, not a multiple of {x.value.size}")
+        w.fault_at(
+            node,
+            f"takes {columns} features, not a multiple of {x.value.size}",
+            "flatten sequences of the length of the exported example",
+        )
     name = w.namer.fresh(f"{x.value.name}_flat")
     out = Value(name=name, type=x.value.type, size=columns)
     w.ops.append(Flatten(out=out, x=x.value.name, steps=steps))
@@ -133,9 +143,17 @@ def exact_constant(w: Walker, node: NodeProto, c: Symbol, size: int) -> tuple[Fr
     elif isinstance(c, FloatConst):
         values = rationals(c.array)
     else:
-        w.fault_at(node, "its operands are of kinds that do not go together")
+        w.fault_at(
+            node,
+            "its operands are of kinds that do not go together",
+            "combine activations with activations or constants",
+        )
     if len(values) not in (1, size):
-        w.fault_at(node, f"adds {len(values)} constants to {size} features")
+        w.fault_at(
+            node,
+            f"adds {len(values)} constants to {size} features",
+            "use one constant, or one for each feature",
+        )
     return values
 
 
@@ -182,7 +200,11 @@ def constant(w: Walker, node: NodeProto, c: QuantConst, like: Real) -> Real:
 def sum_of(w: Walker, node: NodeProto, a: Real, b: Real, kind: type[Add | Sub]) -> None:
     """A + b or a - b on the finest grid that holds both."""
     if a.value.size != b.value.size or a.value.sequence != b.value.sequence:
-        w.fault_at(node, f"adds {a.value.size} and {b.value.size} features")
+        w.fault_at(
+            node,
+            f"adds {a.value.size} and {b.value.size} features",
+            "add activations of equal size, both sequences or neither",
+        )
     size = a.value.size
     scale = common_scale(a.scale, b.scale, size)
     a, b = on_grid(w, node, a, scale), on_grid(w, node, b, scale)
@@ -281,7 +303,11 @@ def weighs(c: QuantConst) -> bool:
 def multiplied(w: Walker, node: NodeProto, a: Real, b: Real) -> None:
     """The product of two vectors, element by element."""
     if a.value.size != b.value.size:
-        w.fault_at(node, f"multiplies {a.value.size} and {b.value.size} features")
+        w.fault_at(
+            node,
+            f"multiplies {a.value.size} and {b.value.size} features",
+            "multiply activations of equal size",
+        )
     ends = [
         p * q
         for p in (a.value.type.lo, a.value.type.hi)

@@ -308,7 +308,11 @@ def embedding(w: Walker, node: NodeProto) -> None:
             "use a QuantEmbedding, or put a quantiser behind the table",
         )
     if not isinstance(table, QuantConst) or table.q.ndim != 2 or int_attribute(node, "axis", 0):
-        w.fault_at(node, "is no table with a row for each number")
+        w.fault_at(
+            node,
+            "is no table with a row for each number",
+            "use an embedding with a weight quantiser",
+        )
     if not isinstance(index, RawInput) or "F" in index.axes:
         w.fault_at(node, "reads a table by something else than the input", "pass the indices")
     scale = np.broadcast_to(table.scale, table.q.shape)
@@ -339,7 +343,11 @@ def index_input(w: Walker, node: NodeProto, index: RawInput, rows: int) -> Value
     """The Input op of indices: integers from 0 upwards."""
     q = Quantiser(scale=(Fraction(1),), type=IntType(0, rows - 1))
     if w.quantisers.setdefault(index.name, q) != q:
-        w.fault_at(node, "reads a table of another length than a node before it")
+        w.fault_at(
+            node,
+            "reads a table of another length than a node before it",
+            "use one table for one input",
+        )
     key = f"__input_{index.name}"
     found = w.symbols.get(key)
     if isinstance(found, Real):
@@ -393,7 +401,11 @@ def arg_max(w: Walker, node: NodeProto) -> None:
     x = w.real(node, 0)
     axis = int_attribute(node, "axis", 0) % len(x.axes)
     if x.axes[axis] != "F":
-        w.fault_at(node, "looks for the largest along another axis than the features")
+        w.fault_at(
+            node,
+            "looks for the largest along another axis than the features",
+            "take the argmax of the features",
+        )
     if int_attribute(node, "select_last_index", 0):
         w.fault_at(node, "takes the last of equal values", "take the first: select_last_index 0")
     kept = ("1",) if int_attribute(node, "keepdims", 1) else ()

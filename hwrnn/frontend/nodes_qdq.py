@@ -81,7 +81,7 @@ def quantize_linear(w: Walker, node: NodeProto) -> None:
         w.symbols[node.output[0]] = FloatConst((made.q + p.zero).astype(np.float64))
         return
     if not isinstance(x, Real | RawInput):
-        w.fault_at(node, "quantises what is no activation")
+        w.fault_at(node, "quantises what is no activation", "quantise an input or an activation")
     p = parameters(w, node, max(len(x.axes), 1))
     if p.scale.size != 1:
         w.fault_at(node, "has a scale for each channel of an activation", "use one scale")
@@ -128,7 +128,9 @@ def dequantize_linear(w: Walker, node: NodeProto) -> None:
         w.symbols[node.output[0]] = QuantConst(q, p.scale, t)
         return
     if not isinstance(x, Levels):
-        w.fault_at(node, "works on no integers of a QuantizeLinear")
+        w.fault_at(
+            node, "works on no integers of a QuantizeLinear", "put a QuantizeLinear in front of it"
+        )
     p = parameters(w, node, 1)
     if p.scale.size != 1:
         w.fault_at(node, "has a scale for each channel of an activation", "use one scale")

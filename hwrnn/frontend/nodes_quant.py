@@ -81,7 +81,9 @@ def apply_quantiser(w: Walker, node: NodeProto, x: Symbol, q: Quantiser) -> None
     elif isinstance(x, Real):
         quant_activation(w, node, x, q)
     elif isinstance(x, QuantConst):
-        w.fault_at(node, "quantises a constant that is quantised already")
+        w.fault_at(
+            node, "quantises a constant that is quantised already", "quantise a constant once"
+        )
 
 
 def bipolar(w: Walker, node: NodeProto) -> None:
@@ -130,7 +132,11 @@ def quant_activation(w: Walker, node: NodeProto, x: Real, q: Quantiser) -> None:
     inverse = tuple(1 / s for s in q.scale)
     size = x.value.size
     if len(inverse) not in (1, size):
-        w.fault_at(node, f"has {len(inverse)} scales for {size} features")
+        w.fault_at(
+            node,
+            f"has {len(inverse)} scales for {size} features",
+            "use one scale, or one for each feature",
+        )
     out = w.value(node, t, size, x.value.sequence)
     offset = combined(x.offset, inverse, size, times=True)
     zero = tuple(map(Fraction, q.zero_point))

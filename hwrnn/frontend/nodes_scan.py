@@ -119,7 +119,11 @@ def first_state(w: Walker, node: NodeProto, k: int, state: Real, after: Real) ->
             "quantise it with the quantiser of the state",
         )
     if not v.type.covers(start.value.type) or start.axes[-2:] not in STEPS:
-        w.fault_at(node, f"its initial state {k} does not fit the state")
+        w.fault_at(
+            node,
+            f"its initial state {k} does not fit the state",
+            "quantise it with the quantiser of the state",
+        )
     zero = (v.type.clamp(0),) * v.size
     return State(value=v, initial=zero, next=after.value.name, start=start.value.name)
 
@@ -132,7 +136,11 @@ def initial_state(w: Walker, node: NodeProto, k: int, state: Real) -> tuple[int,
     q = [(v - o) / s for v, (s, o) in zip(spread(real, size), grid, strict=True)]
     t = state.value.type
     if any(v.denominator != 1 or not t.lo <= v <= t.hi for v in q):
-        w.fault_at(node, f"its initial state {k} is not a number of the state's quantiser")
+        w.fault_at(
+            node,
+            f"its initial state {k} is not a number of the state's quantiser",
+            "start with what that quantiser gives back as it is, 0 for example",
+        )
     return tuple(int(v) for v in q)
 
 
@@ -140,7 +148,11 @@ def scan_input(w: Walker, inner: Walker, node: NodeProto, body: GraphProto, k: i
     """A scanned sequence, and the port by which the body reads a step of it."""
     x = w.real(node, k)
     if x.axes[:1] != ("T",) or x.axes[1:] not in STEPS:
-        w.fault_at(node, f"scans the axes {', '.join(AXIS_NAMES[a] for a in x.axes)}")
+        w.fault_at(
+            node,
+            f"scans the axes {', '.join(AXIS_NAMES[a] for a in x.axes)}",
+            "scan (steps, batch, features), steps first",
+        )
     port = body.input[k].name
     v = replace(x.value, name=w.namer.fresh(tensor_wish(port, "x")), sequence=False)
     inner.symbols[port] = replace(x, value=v, axes=x.axes[1:])
@@ -158,7 +170,11 @@ def body_output(inner: Walker, node: NodeProto, body: GraphProto, k: int) -> Rea
         found = inner.settled(found)
         inner.symbols[body.output[k].name] = found
     if not isinstance(found, Real) or found.function is not None:
-        inner.fault_at(node, f'its body output "{shown(body.output[k].name)}" is not quantised')
+        inner.fault_at(
+            node,
+            f'its body output "{shown(body.output[k].name)}" is not quantised',
+            "put a quantiser behind it",
+        )
     return found
 
 

@@ -84,7 +84,9 @@ def squeeze(w: Walker, node: NodeProto) -> None:
     rank = len(x.axes)
     drop = axes_argument(w, node, rank) or [k for k, a in enumerate(x.axes) if a == "1"]
     if any(x.axes[k] != "1" for k in drop):
-        w.fault_at(node, "squeezes an axis that is not of length one")
+        w.fault_at(
+            node, "squeezes an axis that is not of length one", "select one of its elements instead"
+        )
     kept = tuple(a for k, a in enumerate(x.axes) if k not in drop)
     w.symbols[node.output[0]] = replace(x, axes=kept)
 
@@ -162,7 +164,7 @@ def slice_node(w: Walker, node: NodeProto) -> None:
     """Slice: time reversed, the first or last step kept as an axis of one, or everything."""
     x = w.symbol(node, 0)
     if not isinstance(x, Real | RawInput):
-        w.fault_at(node, "slices a constant")
+        w.fault_at(node, "slices a constant", "store the part that is needed as a constant")
     rank = len(x.axes)
     starts, ends = w.integers(node, 1), w.integers(node, 2)
     axes = w.integers(node, 3) if len(node.input) > 3 else list(range(len(starts)))
@@ -204,7 +206,11 @@ def flatten(w: Walker, node: NodeProto) -> None:
         w.symbols[node.output[0]] = x
         return
     if x.axes != ("B", "T", "F") or axis != 1:
-        w.fault_at(node, "flattens other axes than steps and features of each sequence")
+        w.fault_at(
+            node,
+            "flattens other axes than steps and features of each sequence",
+            "flatten a batch-first sequence with flatten(1)",
+        )
     w.symbols[node.output[0]] = replace(x, axes=("B", "TF"))
 
 

@@ -48,7 +48,11 @@ def part_by_part(handler: Handler) -> StackHandler:
             handler(w, copy)
             found = w.symbols[copy.output[0]]
             if not isinstance(found, Real):
-                w.fault_at(node, "does to stacked tensors what only single ones can take")
+                w.fault_at(
+                    node,
+                    "does to stacked tensors what only single ones can take",
+                    "take the parts apart first",
+                )
             made.append(found)
         w.symbols[node.output[0]] = replace(stack, parts=tuple(made))
 

@@ -145,7 +145,8 @@ class StandardCell:
         if units < 1:
             self.fault("has no hidden_size", "export it again; every exporter writes one")
         if declared not in (0, units):
-            self.fault(f"says hidden_size {declared}, its R is for {units} units")
+            hint = "export it again; its weights are those of another size"
+            self.fault(f"says hidden_size {declared}, its R is for {units} units", hint)
         return units
 
     def _backwards(self) -> list[str]:
@@ -202,7 +203,8 @@ class StandardCell:
         if found is not None:
             part = np.asarray(found[self.direction][start:stop], np.float32)
             if part.shape[0] != self.units:
-                self.fault(f"its input {index} is too small for {self.units} units")
+                hint = "export it again; its weights are those of another size"
+                self.fault(f"its input {index} is too small for {self.units} units", hint)
             return self.constant(label, np.ascontiguousarray(part.T if matrix else part))
         gate = self._part(self.given(index), start // self.units)
         if gate:
@@ -352,7 +354,8 @@ def functions_of(node: NodeProto, kind: StandardKind, count: int) -> list[list[A
     if "activations" in lists and lists["activations"].strings:
         names = [entry.decode() for entry in lists["activations"].strings]
     if len(names) != count * len(kind.functions):
-        refuse(node, f"names {len(names)} activations, not {count * len(kind.functions)}")
+        fact = f"names {len(names)} activations, not {count * len(kind.functions)}"
+        refuse(node, fact, "name one for each gate and direction, or none")
     numbers = [
         list(lists[key].floats) if key in lists else []
         for key in ("activation_alpha", "activation_beta")

@@ -53,7 +53,7 @@ ROUNDING_MODES = (
     "HALF_UP",
     "HALF_DOWN",
 )
-_COMPILED = (*(kind.op for kind in KINDS), "Scan")
+_COMPILED = (*dict.fromkeys(kind.op for kind in KINDS), "Scan")
 _STANDARD_CELLS = {
     "LSTM": "brevitas.nn.QuantLSTM",
     "GRU": "hwrnn.nn.QuantGRU",
@@ -106,7 +106,11 @@ def _parse(file: Path) -> ModelProto:
         hint = "check the path; hwrnn.export(module, example_input, path) writes one"
         raise ImportFault(str(file), "there is no such file", hint) from fault
     except OSError as fault:
-        raise ImportFault(str(file), f"cannot be read: {fault.strerror or fault}") from fault
+        raise ImportFault(
+            str(file),
+            f"cannot be read: {fault.strerror or fault}",
+            "check the permissions of the file",
+        ) from fault
     except DecodeError as fault:
         raise _damaged(file) from fault
     if not model.ir_version or not model.opset_import or not model.graph.output:

@@ -191,7 +191,11 @@ class Walker:
         """What stands behind input `index` of the node."""
         found = self.find(node.input[index]) if index < len(node.input) else None
         if found is None:
-            self.fault_at(node, f"its input {index} is nothing that can be followed")
+            self.fault_at(
+                node,
+                f"its input {index} is nothing that can be followed",
+                "export the module again with hwrnn.export",
+            )
         if isinstance(found, RawInput | Real) and node.input[index] not in self.symbols:
             self.fault_at(
                 node,
@@ -218,7 +222,11 @@ class Walker:
         if isinstance(found, Levels):
             self.fault_at(node, "works on integers", "put a DequantizeLinear in front of it")
         if not isinstance(found, Real):
-            self.fault_at(node, f"its input {index} is a constant where an activation is expected")
+            self.fault_at(
+                node,
+                f"its input {index} is a constant where an activation is expected",
+                "compute constants before the export",
+            )
         if found.function is Function.RELU:
             found = self.settled(found)
             self.symbols[node.input[index]] = found
@@ -248,7 +256,11 @@ class Walker:
         """Input `index` as a constant array of floats."""
         found = self.symbol(node, index)
         if not isinstance(found, FloatConst):
-            self.fault_at(node, f"its input {index} is not a constant")
+            self.fault_at(
+                node,
+                f"its input {index} is not a constant",
+                "make it a constant (an initialiser) of the file",
+            )
         return found.array
 
     def integers(self, node: NodeProto, index: int) -> list[int]:
