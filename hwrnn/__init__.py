@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hwrnn import nn
+    from hwrnn import device, nn
     from hwrnn.flow import (
         build,
         emit,
@@ -25,6 +25,7 @@ __version__ = "0.1.0"
 __all__ = [
     "__version__",
     "build",
+    "device",
     "emit",
     "estimate",
     "export",
@@ -45,8 +46,8 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module 'hwrnn' has no attribute {name!r}")
     from importlib import import_module
 
-    if name == "nn":
-        return import_module("hwrnn.nn")
+    if name in {"device", "nn"}:
+        return import_module(f"hwrnn.{name}")
     home = "hwrnn.nn.quantizing" if name == "quantize" else "hwrnn.flow"
     value: object = getattr(import_module(home), name)
     globals()[name] = value

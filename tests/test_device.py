@@ -383,7 +383,7 @@ def test_without_pyserial_it_says_what_to_install(monkeypatch: pytest.MonkeyPatc
 
 
 def test_it_stands_alone() -> None:
-    loaded = modules_after("import hwrnn.device")
+    loaded = modules_after("import hwrnn; hwrnn.device.connect")
     ours = {name for name in loaded if name.startswith("hwrnn.")}
     assert {n for n in ours if not n.startswith("hwrnn.device")} == {"hwrnn.errors"}
     assert loaded.isdisjoint({"onnx", "jinja2", "serial", "torch"})
