@@ -79,6 +79,9 @@ def _template(
     max_steps: Annotated[
         int | None, typer.Option(help="The longest sequence of a bidirectional design.")
     ] = None,
+    argmax: Annotated[
+        bool, typer.Option("--argmax", help="Give the index of the largest output instead.")
+    ] = False,
     writable_weights: Annotated[
         bool, typer.Option("--writable-weights", help="Weights that are written at run time (RTL).")
     ] = False,

@@ -182,15 +182,15 @@ def build(
     clock; target_sequences_per_s; both give the smallest design that meets them. fill: the share of
     the board, at most 1, of which the fastest design is wanted. `Design.bound` says what bounds it.
     max_steps: the longest sequence of a bidirectional design, which buffers whole sequences.
+    argmax: the hardware gives the index of the largest output (of the exact reals) instead.
     Raises BoardError, DesignError.
     """
-    later = {
-        "state": state != "reset",
-        "argmax": argmax,
-    }
-    for name, used in later.items():
-        if used:
-            raise DesignError(f"option {name}", "is not built yet", "leave it at its default")
+    if state != "reset":
+        raise DesignError("option state", "is not built yet", "leave it at its default")
+    if argmax:
+        from hwrnn.transforms.top_one import top_one
+
+        graph = top_one(graph)
     if max_steps is not None and max_steps < 1:
         raise DesignError("option max_steps", f"is {max_steps}", "a sequence has at least 1 step")
     found = board if isinstance(board, Board) else load_board(board)
@@ -209,10 +209,12 @@ def build(
 
 
 def estimate(design: Design, steps: int | None = None) -> Estimate:
-    """Cycles, latency and area of a design; see `hwrnn.design.estimate.Estimate`."""
+    """Cycles, latency and resources of a design; see `hwrnn.design.estimate.Estimate`."""
     if steps is not None and steps < 1:
         raise DesignError("option steps", f"is {steps}", "a sequence has at least 1 step")
-    return estimate_design(design, steps)
+    from hwrnn.backends.rtl_parts import parts
+
+    return estimate_design(design, steps, parts(design))
 
 
 def emit(design: Design, backend: str = "hls") -> FileSet:

@@ -126,8 +126,8 @@ def test_accumulators_hold_every_partial_sum() -> None:
 
 def test_options_of_later_versions_are_refused_by_name() -> None:
     with pytest.raises(DesignError) as fault:
-        hwrnn.build(lstm(8, 12), argmax=True)
-    assert str(fault.value) == ("option argmax: is not built yet\n  hint: leave it at its default")
+        hwrnn.build(lstm(8, 12), state="keep")
+    assert str(fault.value) == ("option state: is not built yet\n  hint: leave it at its default")
 
 
 @pytest.mark.parametrize(("x_lanes", "out_lanes", "features"), [(3, 5, 17), (4, 2, 6), (1, 7, 7)])
