@@ -8,6 +8,9 @@ refuse every other one.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -55,8 +58,24 @@ def models(netlist: Netlist) -> dict[str, str]:
     share = yosys_share() / SHARES[netlist.family]
     library = [share / YOSYS_CELLS, *sorted(share.glob("*.vh"))]
     texts = {p.name: p.read_text(encoding="utf-8") for p in (*used, *helpers, *library)}
+    check_known(netlist, own.keys() | modules_in(texts[p.name] for p in library))
     texts["files.f"] = file_list([p.name for p in used], [p.name for p in helpers])
     return {f"rtl/{name}": text for name, text in texts.items()}
+
+
+def modules_in(texts: Iterable[str]) -> set[str]:
+    """The names of the modules in Verilog files."""
+    return {name for text in texts for name in re.findall(r"^module\s+(\w+)", text, re.MULTILINE)}
+
+
+def check_known(netlist: Netlist, known: AbstractSet[str]) -> None:
+    """Raise ToolError for a cell of which there is no model."""
+    for name in sorted(cell_types(netlist) - known):
+        raise ToolError(
+            f"engine netlist, cell {name}",
+            f"has no model for {netlist.family}",
+            f"add one as {netlist.family}/{name}.v to the folder of cells, or use engine rtl",
+        )
 
 
 def file_list(used: list[str], helpers: list[str]) -> str:
