@@ -20,17 +20,19 @@ from brevitas.quant.fixed_point import (
 from torch import Tensor, nn
 
 import hwrnn
+from hwrnn.backends.rtl_streams import port_bits
 from hwrnn.demo import training
 from hwrnn.demo.digits import Digits, accuracy, load_digits
 from hwrnn.synth import bitstream
 
 UNITS, WEIGHT_BITS = 20, 4
-BITS = {"io": 5, "gate_acc": 6, "sigmoid": 5, "tanh": 5, "cell_state": 7}
+BITS = {"io": 4, "gate_acc": 6, "sigmoid": 5, "tanh": 5, "cell_state": 6}
 PIXEL_BITS = 4
 FLOAT_PLAN = training.Plan(epochs=60, batch=64, rate=1e-2)
 QUANT_PLAN = training.Plan(epochs=30, batch=64, rate=5e-3)
 FOLDING = {"pe": 1, "simd": 1}
 BYTE_BITS = 10  # on a serial line
+FRAME = 10  # bytes of a request beside its payload, one more than those of an answer: docs/uart.md
 
 
 class FloatDigits(nn.Module):
@@ -101,13 +103,13 @@ def main(folder: Path) -> None:
     made.files.write(folder / "icebreaker")
     clock, baud = made.on_board.clock_mhz, made.on_board.baud
     compute = made.estimate.latency_cycles / clock
-    out = design.sink.x
-    sent = 8 * design.source.out.beats * -(-design.source.out.lanes * PIXEL_BITS // 8) + 10
-    taken = out.beats * -(-out.lanes * out.type.bits // 8) + 9
-    line = (sent + taken) * BYTE_BITS * 1e6 / baud
+    x, y = design.source.out, design.sink.x
+    request = 8 * x.beats * port_bits(x) // 8 + FRAME
+    answer = y.beats * port_bits(y) // 8 + FRAME - 1
+    line = (request + answer) * BYTE_BITS * 1e6 / baud
     print(f"clock: {clock:g} MHz, reached {made.placed.fmax_mhz:.1f} MHz")
     print(f"cells: {dict(made.placed.used)}")
-    print(f"a digit: {compute / 1000:.3f} ms, and {line / 1000:.3f} ms on the line ({baud:,} baud)")
+    print(f"a digit: {compute:.0f} µs, with the line, at {baud:,} baud: {compute + line:.0f} µs")
     print(f"load it: cd {folder}/icebreaker && {made.load}")
 
 
