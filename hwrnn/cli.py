@@ -25,7 +25,7 @@ from hwrnn.cli_bitstream import (
     print_bitstream,
     with_clock,
 )
-from hwrnn.cli_files import load_array, save_arrays, save_outputs, save_text
+from hwrnn.cli_files import load_array, load_inputs, save_arrays, save_outputs, save_text
 from hwrnn.cli_options import chooses_design
 from hwrnn.cli_print import print_json, print_table, stages, timed_stage
 from hwrnn.cli_synth import synth
@@ -146,7 +146,9 @@ def show(model: Model) -> None:
 @app.command()
 def run(
     model: Model,
-    inputs: Annotated[Path, typer.Argument(metavar="X.NPY", help="Input array.")],
+    inputs: Annotated[
+        Path, typer.Argument(metavar="X.NPY", help="Input array; several inputs by name: .npz.")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Where the outputs go (.npy).")],
     dump: Annotated[
         Path | None, typer.Option(help="Folder for every named internal integer.")
@@ -156,7 +158,7 @@ def run(
     """Run the C-model on an array."""
     import hwrnn
 
-    x = load_array(inputs)
+    x = load_inputs(inputs)
     with stages("reading the model", "running the C-model") as stage:
         next(stage)
         graph = hwrnn.load(model)
@@ -189,7 +191,7 @@ def verify(
     """Prove that every engine computes the same bits; exit code 1 if one does not."""
     import hwrnn
 
-    x = None if inputs is None else load_array(inputs)
+    x = None if inputs is None else load_inputs(inputs)
     y = None if expected is None else load_array(expected)
     if expected is not None and inputs is None:
         raise DataError("--expected", "means nothing without the input", "give --input as well")

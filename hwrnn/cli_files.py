@@ -32,6 +32,23 @@ def load_array(path: Path) -> NDArray[Any]:
     return data
 
 
+def load_inputs(path: Path) -> NDArray[Any] | dict[str, NDArray[Any]]:
+    """The array of a .npy file, or the arrays of a .npz file by name.  Raises DataError."""
+    if path.suffix != ".npz":
+        return load_array(path)
+    import numpy as np
+
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            return {name: data[name] for name in data.files}
+    except OSError as error:
+        raise DataError(str(path), f"cannot be read: {error.strerror or error}") from error
+    except (AttributeError, ValueError, EOFError, MemoryError, zipfile.BadZipFile) as error:
+        raise DataError(
+            str(path), "is not a .npz file of numbers", "write it with numpy.savez(path, x=x, h0=h)"
+        ) from error
+
+
 def save_outputs(path: Path, y: NDArray[Any] | Mapping[str, NDArray[Any]]) -> list[Path]:
     """Write one output to `path`, several to <path's stem>.<name>.npy.  Raises OutputError."""
     if not isinstance(y, Mapping):

@@ -275,8 +275,11 @@ class Exact:
             return
         inputs = [self._get(name, values) if name else None for name in node.input]
         if node.op_type == "BipolarQuant":
-            signs = inputs[0].map(lambda a: np.where(a < 0, -1, 1).astype(object))
-            values[node.output[0]] = Dyadic(signs.num, 0) * inputs[1]
+            x, scale = inputs
+            assert isinstance(x, Dyadic)
+            assert isinstance(scale, Dyadic)
+            signs = _objects([-1 if v < 0 else 1 for v in x.num.ravel()], x.num.shape)
+            values[node.output[0]] = Dyadic(signs, 0) * scale
             return
         if node.op_type in CELLS:
             results: Sequence[Any] = CELLS[node.op_type](self, node, inputs, given)

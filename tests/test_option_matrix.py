@@ -22,9 +22,8 @@ def test_the_products_are_whole() -> None:
     assert sizes["lstm", "structure"] == 768
     assert sizes["rnn", "structure"] == 48
     assert sizes["gru", "structure"] == 384
-    assert sum(sizes.values()) == len(list(option_matrix.cases())) - sum(
-        option_matrix.ENGINES.values()
-    )
+    assert sum(sizes.values()) == sum(not case.engine for case in option_matrix.cases())
+    assert len({str(case) for case in option_matrix.cases()}) == len(list(option_matrix.cases()))
 
 
 @pytest.mark.parametrize("case", SAMPLE, ids=str)

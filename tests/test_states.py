@@ -16,10 +16,11 @@ from hwrnn.ir import Graph
 from hwrnn.ir.text import parse_graph, print_graph
 
 pytestmark = pytest.mark.needs_train
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 
 import brevitas.nn as qnn  # noqa: E402 - only with torch
 import exact_other_cells  # noqa: E402
+import torch  # noqa: E402
 from brevitas import quant  # noqa: E402
 
 import hwrnn.nn  # noqa: E402
@@ -64,7 +65,7 @@ def gru(**options: Any) -> Any:  # noqa: ANN401
     return hwrnn.nn.QuantGRU(3, HIDDEN, batch_first=True, **options)
 
 
-CASES = {
+CASES: dict[str, tuple[Any, dict[str, Any], int, int]] = {
     "lstm": (lstm, {}, 2, 1),
     "lstm, two layers": (lstm, {"num_layers": 2}, 2, 2),
     "lstm, two directions": (
@@ -106,7 +107,8 @@ def test_states_go_in_and_come_out(case: tuple[Any, Graph, Path, int, int]) -> N
     for output, exact in zip(graph.outputs, wanted, strict=True):
         assert np.array_equal(found[output.out.name], exact.astype(np.float32))
     by_name = hwrnn.run(graph, dict(zip(names, given, strict=True)))
-    assert all(np.array_equal(by_name[name], found[name]) for name in found)  # type: ignore[index]
+    assert isinstance(by_name, dict)
+    assert all(np.array_equal(by_name[name], found[name]) for name in found)
     said = net(*map(torch.from_numpy, given))
     assert np.array_equal(found["y"] if "y" in found else found["y0"], said[0].detach().numpy())
     report = hwrnn.verify(graph, given, engines=("reference", "cmodel"))
@@ -184,6 +186,26 @@ def test_hardware_says_that_it_has_one_input(plain: Graph) -> None:
     )
 
 
+def test_the_command_line_takes_and_writes_all_of_them(tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from hwrnn.cli import app
+
+    net = calibrated(Net(lstm()), random(8, 5, 3), *states(2, 1, 8))
+    model, x, y = tmp_path / "m.onnx", tmp_path / "x.npz", tmp_path / "y.npy"
+    hwrnn.export(net, (random(2, 5, 3), *states(2, 1, 2)), model)
+    given = dict(zip(("x", "h0", "c0"), (random(3, 6, 3), *states(2, 1, 3)), strict=True))
+    np.savez(x, **given)  # type: ignore[arg-type]
+    assert CliRunner().invoke(app, ["run", str(model), str(x), "-o", str(y)]).exit_code == 0
+    found = hwrnn.run(hwrnn.load(model), given)
+    assert isinstance(found, dict)
+    for name, array in found.items():
+        assert np.array_equal(np.load(tmp_path / f"y.{name}.npy"), array)
+    x.write_bytes(b"PK junk")
+    said = CliRunner().invoke(app, ["run", str(model), str(x), "-o", str(y)])
+    assert "is not a .npz file of numbers" in str(said.exception)
+
+
 class Held(torch.nn.Module):
     """Initial states that the module holds."""
 
@@ -206,7 +228,7 @@ class Held(torch.nn.Module):
         return torch.arange(1, batch + 1).reshape(1, -1, 1)
 
 
-HELD = {
+HELD: dict[str, tuple[Any, dict[str, Any], int, int, str]] = {
     "expanded": (lstm, {}, 1, 2, "expand"),
     "repeated, two layers": (lstm, {"num_layers": 2}, 2, 2, "repeat"),
     "gru, two directions": (gru, {"bidirectional": True}, 2, 1, "expand"),
@@ -252,3 +274,9 @@ def test_brevitas_own_layers_export_though_they_raise(tmp_path: Path) -> None:
     assert np.array_equal(a, b)  # type: ignore[arg-type]
     with pytest.raises(IndexError):
         theirs(torch.from_numpy(random(2, 5, 3)))
+
+
+@pytest.mark.parametrize("name", hwrnn.nn.__all__)
+def test_projections_are_refused_by_name(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} has no projection"):
+        getattr(hwrnn.nn, name)(3, 4, proj_size=2)

@@ -381,6 +381,8 @@ class QuantGRU(QuantRecurrentStackBase):  # type: ignore[misc]
         device: torch.device | None = None,
         **kwargs: Any,  # noqa: ANN401
     ) -> None:
+        if kwargs.get("proj_size"):
+            raise ValueError("QuantGRU has no projection (proj_size); put a QuantLinear behind it")
         super().__init__(
             layer_impl=QuantGRULayer,
             input_size=input_size,

@@ -26,8 +26,18 @@ def by_layer(stack: Any, states: Any) -> Any:  # noqa: ANN401 - Brevitas has no 
     return found
 
 
+def no_projection(layer: str, options: dict[str, Any]) -> None:
+    """Brevitas takes every option, and forgets those that it does not know."""
+    if options.get("proj_size"):
+        raise ValueError(f"{layer} has no projection (proj_size); put a QuantLinear behind it")
+
+
 class QuantLSTM(qnn.QuantLSTM):  # type: ignore[misc]
     """brevitas.nn.QuantLSTM; `hx` and `cx` are (layers * directions, batch, hidden_size)."""
+
+    def __init__(self, *sizes: Any, **options: Any) -> None:  # noqa: ANN401
+        no_projection("QuantLSTM", options)
+        super().__init__(*sizes, **options)
 
     def forward(self, inp: Any, hx: Any = None, cx: Any = None) -> Any:  # noqa: ANN401
         """The sequence, and the last h and c of all layers and directions."""
@@ -36,6 +46,10 @@ class QuantLSTM(qnn.QuantLSTM):  # type: ignore[misc]
 
 class QuantRNN(qnn.QuantRNN):  # type: ignore[misc]
     """brevitas.nn.QuantRNN; `hx` is (layers * directions, batch, hidden_size)."""
+
+    def __init__(self, *sizes: Any, **options: Any) -> None:  # noqa: ANN401
+        no_projection("QuantRNN", options)
+        super().__init__(*sizes, **options)
 
     def forward(self, inp: Any, hx: Any = None) -> Any:  # noqa: ANN401
         """The sequence, and the last h of all layers and directions."""
