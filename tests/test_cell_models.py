@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -99,7 +100,7 @@ def block_ram(cell: str, **parameters: int | str) -> partial[Case]:
     width["ADB"] = width["ADA"]
     given = {"DOA_REG": 0, "DOB_REG": 0, **parameters}
 
-    def make(name: str, steps: list[tuple[Values, Values]]) -> Case:
+    def make(name: str, steps: Sequence[tuple[Values, Values]]) -> Case:
         renamed = [
             ({ports.get(k, k): v for k, v in i.items()}, {ports.get(k, k): v for k, v in o.items()})
             for i, o in steps
@@ -174,8 +175,8 @@ def block_ram_cases(cell: str) -> list[Case]:
     # "INIT_[A|B]", "SRVAL_[A|B]": at power-on, and after RSTRAM with the enable.
     make = block_ram(cell, READ_WIDTH_A=18, INIT_A=0x2ABCD, SRVAL_A=0x15A5A, **first, **tdp)
     if big:  # parity behind the 32 bits of data
-        given = {"INIT_A": 0b10 << 32 | 0xABCD, "SRVAL_A": 0b01 << 32 | 0x5A5A}
-        make = block_ram(cell, READ_WIDTH_A=18, **given, **first, **tdp)
+        latches = {"INIT_A": 0b10 << 32 | 0xABCD, "SRVAL_A": 0b01 << 32 | 0x5A5A}
+        make = block_ram(cell, READ_WIDTH_A=18, **latches, **first, **tdp)
     steps = [
         ({**QUIET, "ENA": OFF, "ADA": 0}, {"DOA": 0xABCD, "DOPA": 0b10}),
         ({"RSTA": ON}, {"DOA": 0xABCD}),
@@ -203,12 +204,14 @@ def block_ram_cases(cell: str) -> list[Case]:
 # -- Lattice: FPGA-TN-02204 ----------------------------------------------------------------------
 
 
-def dp16kd(name: str, parameters: dict[str, int | str], steps: list[tuple[Values, Values]]) -> Case:
+def dp16kd(
+    name: str, parameters: Mapping[str, int | str], steps: Sequence[tuple[Values, Values]]
+) -> Case:
     """Steps say ADA, DIA, DOA ... as numbers; the cell has a port for each bit."""
     sizes = {f"{w}{p}": n for w, n in (("DI", 18), ("DO", 18), ("AD", 14)) for p in "AB"}
 
     def spread(values: Values) -> dict[str, int]:
-        found = {}
+        found: dict[str, int] = {}
         for key, value in values.items():
             if key in sizes:
                 found |= {f"{key}{k}": value >> k & 1 for k in range(sizes[key])}

@@ -42,7 +42,9 @@ def broken(graph: Graph, value: str) -> Graph:
 def wrong_engine(value: str) -> Callable[..., tuple[list[Ints], None]]:
     """Stands in for run_engine."""
 
-    def run(design: Design, sequences: list[Ints], *_: object) -> tuple[list[Ints], None]:
+    def run(
+        design: Design, sequences: list[Ints], *_: object, **__: object
+    ) -> tuple[list[Ints], None]:
         graph = broken(design.graph, value)
         made = [run_plain(graph, {"x": q[:, None]}) for q in sequences]
         name = graph.outputs[0].out.name

@@ -360,7 +360,8 @@ def call(
     )
     if run.returncode:
         lines = (run.stdout + run.stderr).strip().split("\n")
-        shown = "\n".join(lines[:20])
+        first = next((k for k, line in enumerate(lines) if line.startswith("%Error")), 0)
+        shown = "\n".join(lines[first : first + 20])
         raise ToolError(tool, f"failed with exit code {run.returncode}:\n{shown}")
 
 

@@ -78,8 +78,12 @@ module DP16KD #(
   if (REGMODE_A != "NOREG" || REGMODE_B != "NOREG")
     $fatal(1, "DP16KD: REGMODE_A, REGMODE_B are %s %s; this model has no output register",
            REGMODE_A, REGMODE_B);
-  if (RESETMODE != "SYNC")
-    $fatal(1, "DP16KD: RESETMODE is %s; this model resets with the clock", RESETMODE);
+
+  // Without a reset its kind does not matter.
+  always @* begin
+    if (RESETMODE != "SYNC" && (RSTA || RSTB))
+      $fatal(1, "DP16KD: RESETMODE is %s; this model resets with the clock", RESETMODE);
+  end
   if (CSDECODE_A != "0b000" || CSDECODE_B != "0b000")
     $fatal(1, "DP16KD: CSDECODE_A, CSDECODE_B are %s %s; this model is chosen by 0b000",
            CSDECODE_A, CSDECODE_B);

@@ -61,8 +61,12 @@ module DPX9B #(
     $fatal(1, "DPX9B: WRITE_MODE0 is %b, which is no mode", WRITE_MODE0);
   if (WRITE_MODE1 == 2'b11)
     $fatal(1, "DPX9B: WRITE_MODE1 is %b, which is no mode", WRITE_MODE1);
-  if (RESET_MODE != "SYNC")
-    $fatal(1, "DPX9B: RESET_MODE is %s; this model resets with the clock", RESET_MODE);
+
+  // Without a reset its kind does not matter.
+  always @* begin
+    if (RESET_MODE != "SYNC" && (RESETA || RESETB))
+      $fatal(1, "DPX9B: RESET_MODE is %s; this model resets with the clock", RESET_MODE);
+  end
 
   localparam [18431:0] Data = {
     INIT_RAM_3F, INIT_RAM_3E, INIT_RAM_3D, INIT_RAM_3C, INIT_RAM_3B, INIT_RAM_3A, INIT_RAM_39,

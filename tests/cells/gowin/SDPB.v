@@ -54,8 +54,12 @@ module SDPB #(
     $fatal(1, "SDPB: BIT_WIDTH_1 is %0d, which is no width of it", BIT_WIDTH_1);
   if (READ_MODE)
     $fatal(1, "SDPB: READ_MODE is %b; this model has no output register", READ_MODE);
-  if (RESET_MODE != "SYNC")
-    $fatal(1, "SDPB: RESET_MODE is %s; this model resets with the clock", RESET_MODE);
+
+  // Without a reset its kind does not matter.
+  always @* begin
+    if (RESET_MODE != "SYNC" && (RESETA || RESETB))
+      $fatal(1, "SDPB: RESET_MODE is %s; this model resets with the clock", RESET_MODE);
+  end
 
   localparam [16383:0] Data = {
     INIT_RAM_3F, INIT_RAM_3E, INIT_RAM_3D, INIT_RAM_3C, INIT_RAM_3B, INIT_RAM_3A, INIT_RAM_39,

@@ -53,8 +53,12 @@ module SP #(
     $fatal(1, "SP: READ_MODE is %b; this model has no output register", READ_MODE);
   if (WRITE_MODE == 2'b11)
     $fatal(1, "SP: WRITE_MODE is %b, which is no mode", WRITE_MODE);
-  if (RESET_MODE != "SYNC")
-    $fatal(1, "SP: RESET_MODE is %s; this model resets with the clock", RESET_MODE);
+
+  // Without a reset its kind does not matter.
+  always @* begin
+    if (RESET_MODE != "SYNC" && (RESET))
+      $fatal(1, "SP: RESET_MODE is %s; this model resets with the clock", RESET_MODE);
+  end
 
   localparam [16383:0] Data = {
     INIT_RAM_3F, INIT_RAM_3E, INIT_RAM_3D, INIT_RAM_3C, INIT_RAM_3B, INIT_RAM_3A, INIT_RAM_39,
