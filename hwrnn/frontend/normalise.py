@@ -33,6 +33,7 @@ from hwrnn.frontend.onnx_rnn_steps import drop_lengths, lower_standard, standard
 from hwrnn.frontend.ports import time_axis
 
 LEAST_OPSET = 13
+LEAST_OPSET_QDQ = 21  # onnx.reference has no older DequantizeLinear
 LEAST_IR = 4  # before, every initialiser had to be an input, too
 QUANTISERS = ("Quant", "QuantizeLinear")
 CHAIN = ("Clip", "DequantizeLinear", "Identity")  # what may follow a QuantizeLinear
@@ -105,22 +106,30 @@ def opset(model: ModelProto) -> int:
 
 def modern(model: ModelProto) -> ModelProto:
     """The model at opset 13 or later."""
-    if opset(model) >= LEAST_OPSET:
+    least = LEAST_OPSET_QDQ if quantises(model.graph) else LEAST_OPSET
+    if opset(model) >= least:
         return model
     if opset(model) == 8:
         scans_of_today(model)
     if any(node.domain not in ("", "ai.onnx") for node in model.graph.node):
-        return axes_as_inputs(model)
+        return axes_as_inputs(model, least)
     constants_as_inputs(model.graph)
     try:
-        converted: ModelProto = convert_version(model, LEAST_OPSET)
+        converted: ModelProto = convert_version(model, least)
     except RuntimeError as fault:
-        fact = f"is of opset {opset(model)}, and cannot be converted to {LEAST_OPSET}"
+        fact = f"is of opset {opset(model)}, and cannot be converted to {least}"
         raise ImportFault("model", fact, "export it again with a newer exporter") from fault
     return converted
 
 
-def axes_as_inputs(model: ModelProto) -> ModelProto:
+def quantises(graph: GraphProto) -> bool:
+    """Whether a QuantizeLinear or DequantizeLinear stands in a graph, or in the body of a Scan."""
+    inner = [body_of(node) for node in graph.node if node.op_type == "Scan"]
+    linear = any(n.op_type in ("QuantizeLinear", "DequantizeLinear") for n in graph.node)
+    return linear or any(quantises(body) for body in inner)
+
+
+def axes_as_inputs(model: ModelProto, least: int) -> ModelProto:
     """What changed in opset 13, by hand: the converter does not know QONNX's operators."""
     for node in model.graph.node:
         axes = next((a for a in node.attribute if a.name == "axes"), None)
@@ -132,7 +141,7 @@ def axes_as_inputs(model: ModelProto) -> ModelProto:
             node.attribute.remove(axes)
     for entry in model.opset_import:
         if entry.domain in ("", "ai.onnx"):
-            entry.version = LEAST_OPSET
+            entry.version = least
     return model
 
 

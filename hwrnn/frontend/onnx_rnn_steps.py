@@ -235,18 +235,19 @@ def note_lengths(model: ModelProto, node: NodeProto) -> None:
     ports = [port for port in graph.input if port.name == source]
     if source in constants:
         values = numpy_helper.to_array(constants[source]).reshape(-1)
-        note = ",".join(str(int(v)) for v in values)
-        if set(values.tolist()) == {static_steps(model, node)}:
-            return
-    elif ports:
-        note = "input"
-    else:
+        if set(values.tolist()) != {static_steps(model, node)}:
+            shown = ", ".join(str(int(v)) for v in values[:4])
+            refuse(
+                node,
+                f"its sequence_lens is the constant {shown}, not the number of steps",
+                "make it an input of the graph, and give `lengths` to hwrnn.run",
+            )
+    elif not ports:
         refuse(node, "its sequence_lens is computed in the graph", "make it an input of the graph")
-    known = {entry.key: entry for entry in model.metadata_props}
-    if LENGTHS in known and known[LENGTHS].value != note:
+    elif any(e.key == LENGTHS and e.value != source for e in model.metadata_props):
         refuse(node, "has other sequence_lens than a node before it", "use one for all")
-    if LENGTHS not in known:
-        model.metadata_props.add(key=LENGTHS, value=note)
+    elif all(e.key != LENGTHS for e in model.metadata_props):
+        model.metadata_props.add(key=LENGTHS, value=source)
 
 
 def drop_lengths(model: ModelProto) -> None:

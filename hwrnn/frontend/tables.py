@@ -18,6 +18,7 @@ import numpy as np
 
 from hwrnn.frontend.functions import FORMS, RATIONAL
 from hwrnn.ir import IntType, Rationals, Rounding
+from hwrnn.ir.exact import round_sure
 from hwrnn.ir.rounding import round_exact
 
 _SAFE = 1e-9  # far above the error of the float64 evaluation, relative to one output level
@@ -52,10 +53,8 @@ def entries(t: Table) -> tuple[int, ...]:
     doubled = v * 2
     size = np.maximum(1.0, np.abs(quotient) + abs(t.out_zero))
     unsure = np.abs(doubled - np.rint(doubled)) <= _SAFE * size + 2 * lost
-    found = [
-        0 if near else t.out.clamp(round_exact(Fraction(float(y)), t.rounding))
-        for y, near in zip(v, unsure, strict=True)
-    ]
+    sure = round_sure(np.clip(v, t.out.lo - 2.0, t.out.hi + 2.0), t.rounding)
+    found: list[int] = np.clip(sure, t.out.lo, t.out.hi).astype(np.int64).tolist()
     at = np.flatnonzero(unsure | _jump(t, real))
     if t.function in RATIONAL:
         for k in at:

@@ -28,7 +28,7 @@ def quantise(
     with np.errstate(over="ignore"):
         quotient = array / scale + zero
     bounded = np.clip(quotient, t.lo - 2.0, t.hi + 2.0)
-    q = _round_floats(bounded, rounding)
+    q = round_sure(bounded, rounding)
     full, zeros = np.broadcast_to(scale, array.shape), np.broadcast_to(zero, array.shape)
     for at in np.argwhere(_undecided(bounded, rounding) & (array != 0)):
         index = tuple(at)
@@ -44,8 +44,8 @@ def _undecided(quotient: Floats, rounding: Rounding) -> NDArray[np.bool_]:
     return np.asarray(np.abs(moved - np.rint(moved)) <= slack)
 
 
-def _round_floats(v: Floats, rounding: Rounding) -> Floats:
-    """The rounding of numbers that are not near a turning point."""
+def round_sure(v: Floats, rounding: Rounding) -> Floats:
+    """The rounding of numbers that are not near a point where it turns."""
     match rounding:
         case Rounding.FLOOR:
             return np.floor(v)
