@@ -68,10 +68,12 @@ def export(
     with _quiet():
         _need_torch()
         _check_module(module)
+        from hwrnn.frontend.export_outputs import unpacked
+
         examples = _examples(module, example_input)
         with _evaluating(module):
-            answer = _answer(module, examples)
-            model = _to_onnx(module, examples, list(answer))
+            answer, plain = _answer(module, examples)
+            model = _to_onnx(module if plain else unpacked(module), examples, list(answer))
     _tidy(model)
     if _partly_quantised(module):
         _check_exact(model)
@@ -220,8 +222,8 @@ def _evaluating(module: nn.Module) -> Iterator[None]:
             part.training = training
 
 
-def _answer(module: nn.Module, examples: dict[str, Tensor]) -> dict[str, np.ndarray]:
-    """The module's outputs on the example, by name."""
+def _answer(module: nn.Module, examples: dict[str, Tensor]) -> tuple[dict[str, np.ndarray], bool]:
+    """The module's outputs on the example, by name; whether it is one plain tensor."""
     import torch
 
     from hwrnn.frontend.export_outputs import named_outputs
@@ -237,18 +239,17 @@ def _answer(module: nn.Module, examples: dict[str, Tensor]) -> dict[str, np.ndar
             "call module(example_input) yourself until it works",
         ) from fault
     found = named_outputs(module, result)
-    return {n: np.asarray(v.detach().to("cpu", torch.float32).numpy()) for n, v in found.items()}
+    arrays = {n: v.detach().to("cpu", torch.float32).numpy() for n, v in found.items()}
+    return arrays, type(result) is torch.Tensor
 
 
 def _to_onnx(module: nn.Module, examples: dict[str, Tensor], outputs: list[str]) -> ModelProto:
     from hwrnn.frontend.export_cells import CellManager
-    from hwrnn.frontend.export_outputs import plain_outputs
 
     inputs = tuple(examples.values())
-    single = plain_outputs(module, inputs)
     try:
         model: ModelProto = CellManager.export(
-            single.eval(),
+            module.eval(),
             args=inputs if len(inputs) > 1 else inputs[0],
             export_path=None,
             custom_opsets={HWRNN_DOMAIN: HWRNN_DOMAIN_VERSION},

@@ -67,12 +67,9 @@ def tensors(result: Any) -> Iterator[Tensor]:  # noqa: ANN401
         )
 
 
-def plain_outputs(module: nn.Module, inputs: tuple[Tensor, ...]) -> nn.Module:
-    """The module itself, or, if it answers with anything but a tensor, one that unpacks it."""
-    from torch import Tensor, nn
-
-    if type(module(*inputs)) is Tensor:
-        return module
+def unpacked(module: nn.Module) -> nn.Module:
+    """A module that answers with the plain tensors in the answer of another."""
+    from torch import nn
 
     class Unpacked(nn.Module):
         def __init__(self) -> None:
