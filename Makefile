@@ -17,7 +17,7 @@ PYTEST_ARGS ?=
 # Verilator's make must not see the job server of this one, whose pipe it cannot use.
 RUN := env -u MAKELEVEL -u MFLAGS MAKEFLAGS=-j2 PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: help setup demo test lint bench sweep clean
+.PHONY: help setup demo test lint bench sweep calibrate clean
 
 help:
 	@echo "make setup   install hwrnn and its tools into $(VENV)"
@@ -26,6 +26,7 @@ help:
 	@echo "make lint    ruff, mypy, import-linter"
 	@echo "make bench   speed of every engine"
 	@echo "make sweep   all random sweeps, to docs/sweeps.md; resumes where it stopped"
+	@echo "make calibrate  fit the resource model to netlists of yosys; resumes where it stopped"
 	@echo "make clean   remove what was built; $(VENV) stays"
 
 setup: $(STAMP)
@@ -65,6 +66,9 @@ bench: $(STAMP)
 
 sweep: $(STAMP)
 	@$(RUN) python benchmarks/sweep.py
+
+calibrate: $(STAMP)
+	@$(RUN) OMP_NUM_THREADS=1 python benchmarks/calibrate.py
 
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -28,6 +28,7 @@ from hwrnn.cli_bitstream import (
 from hwrnn.cli_files import load_array, load_inputs, save_arrays, save_outputs, save_text
 from hwrnn.cli_options import chooses_design
 from hwrnn.cli_print import print_json, print_table, stages, timed_stage
+from hwrnn.cli_resources import print_resources
 from hwrnn.cli_synth import synth
 from hwrnn.errors import DataError, DesignError, HwrnnError, ToolError
 
@@ -390,18 +391,7 @@ def _print_estimate(e: Estimate) -> None:
             for what, cycles, n in times
         ],
     )
-    print_table(
-        f"{e.multipliers:,} multipliers, {e.weight_bits:,} weight bits",
-        [
-            {
-                "": name,
-                "used": f"{used:,}",
-                "on the board": f"{has:,}",
-                "share": f"{100 * used / has:.1f} %" if has else "",
-            }
-            for name, (used, has) in e.use().items()
-        ],
-    )
+    print_resources(e)
     if e.design.bound:
         folds = ", ".join(f"{name} {fold.pe} x {fold.simd}" for name, fold in e.design.folds)
         print(f"folding (pe x simd): {folds}")

@@ -2,7 +2,8 @@
 """Latency, throughput and area of a design, without a vendor tool.
 
 Cycles are computed by `hwrnn.design.timing` and equal what the RTL simulation counts. DSP and
-memory blocks are counted; LUT and FF are a first model (see `hwrnn.design.area`).
+memory blocks are computed as yosys maps them; LUT and FF are models fitted to its netlists, and
+have error bars (see `hwrnn.design.resources`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from itertools import pairwise
 from hwrnn.design.area import Area, area
 from hwrnn.design.design import AxisIn, Design
 from hwrnn.design.memory import memories
+from hwrnn.design.resources.energy import Energy, energy
+from hwrnn.design.resources.model import Count, count, total
+from hwrnn.design.resources.part import Part
 from hwrnn.design.timing import schedule
 from hwrnn.errors import DesignError
 
@@ -30,7 +34,9 @@ class Estimate:
     `cycles_per_step`: steady-state distance between equal points of two steps of a sequence;
     `latency_cycles`: first input beat accepted to last output beat accepted, a sequence of
     `steps`; `interval_cycles`: first input beats of two consecutive sequences, in steady state.
-    With several streams both distances are those of one stream while all are running.
+    With several streams both distances are those of one stream while all are running. `rom_luts`:
+    the LUTs of weight memories, which are among `luts`. `count`: the same with errors. `dsps` and
+    `brams` in blocks of the board: half a RAMB36 is 0.5.
     """
 
     design: Design
@@ -42,9 +48,11 @@ class Estimate:
     weight_bits: int
     luts: int
     ffs: int
-    dsps: int
-    brams: int
+    dsps: float
+    brams: float
     urams: int
+    rom_luts: int
+    count: Count
     parts: dict[str, Area]
 
     @property
@@ -70,9 +78,20 @@ class Estimate:
         lengths = [self.steps] * sequences if isinstance(sequences, int) else list(sequences)
         return schedule(self.design, lengths).cycles
 
+    @property
+    def energy(self) -> Energy | None:
+        """Energy of a sequence; None for a family without public coefficients."""
+        return energy(self.count, self.design.board, self.interval_cycles)
+
+    def error_percent(self, kind: str) -> float:
+        """The error of `luts`, `ffs` or `rom_luts` that nine designs in ten stay below, percent."""
+        used = float(getattr(self.count, kind))
+        return round(100 * self.count.error(kind) / used, 1) if used else 0.0
+
     def as_dict(self) -> dict[str, object]:
         """Plain numbers, for JSON and tables."""
         board = self.design.board
+        spent = self.energy
         return {
             "model": self.design.name,
             "board": board.name,
@@ -88,45 +107,78 @@ class Estimate:
             "dsps": self.dsps,
             "brams": self.brams,
             "urams": self.urams,
-            "luts_first_model": self.luts,
-            "ffs_first_model": self.ffs,
+            "luts": self.luts,
+            "luts_error_percent": self.error_percent("luts"),
+            "ffs": self.ffs,
+            "ffs_error_percent": self.error_percent("ffs"),
+            "weight_rom_luts": self.rom_luts,
+            "weight_rom_luts_error_percent": self.error_percent("rom_luts"),
+            "energy_uj_per_sequence": spent and round(spent.microjoules, 4),
         }
 
-    def use(self) -> dict[str, tuple[int, int]]:
+    def use(self) -> dict[str, tuple[float, int]]:
         """Each resource: what the design takes, what the board has."""
         board = self.design.board
         urams = {"UltraRAM": (self.urams, board.urams)} if board.urams else {}
         return {
-            "LUT (first model)": (self.luts, board.luts),
-            "FF (first model)": (self.ffs, board.ffs),
+            "LUT": (self.luts, board.luts),
+            "FF": (self.ffs, board.ffs),
             "DSP": (self.dsps, board.dsps),
             "block RAM": (self.brams, board.block_rams),
             **urams,
         }
 
+    def errors(self) -> dict[str, str]:
+        """What is known of the error of each resource."""
+        return {
+            "LUT": f"± {self.error_percent('luts'):g} %",
+            "FF": f"± {self.error_percent('ffs'):g} %",
+            "DSP": "computed",
+            "block RAM": "computed",
+            "UltraRAM": "computed",
+        }
 
-def estimate_design(design: Design, steps: int | None = None) -> Estimate:
-    """Cycles and area. `steps`: the length of the sequence for the latency; by default that of
-    the example with which the model was exported.
+
+def estimate_design(
+    design: Design, steps: int | None = None, made_of: Sequence[Part] = ()
+) -> Estimate:
+    """Cycles and resources. `steps`: the length of the sequence for the latency; by default that
+    of the example with which the model was exported. `made_of`: the library modules that the
+    design is made of (`hwrnn.backends.rtl_parts`); without them the rough area of
+    `hwrnn.design.area`, by which foldings are searched.
     """
     n = steps_of(design, steps)
     parts = area(design)
-    total = sum(parts.values(), Area())
-    weights = sum(m.bits for m in memories(design) if m.rom)
+    rough = sum(parts.values(), Area())
+    found = total(count(p, design.board.family) for p in made_of) if made_of else as_count(rough)
     return Estimate(
         design=design,
         steps=n,
         cycles_per_step=cycles_per_step(design),
         latency_cycles=schedule(design, [n]).cycles,
         interval_cycles=interval_cycles(design, n),
-        multipliers=total.multipliers,
-        weight_bits=weights,
-        luts=total.luts,
-        ffs=total.ffs,
-        dsps=total.dsps,
-        brams=total.block_rams,
-        urams=total.urams,
+        multipliers=rough.multipliers,
+        weight_bits=sum(m.bits for m in memories(design) if m.rom),
+        luts=round(found.luts),
+        ffs=round(found.ffs),
+        dsps=whole(found.dsps),
+        brams=whole(found.block_rams),
+        urams=rough.urams,
+        rom_luts=round(found.rom_luts),
+        count=found,
         parts=parts,
+    )
+
+
+def whole(number: float) -> float:
+    """Halves of blocks as they are, whole ones as whole numbers."""
+    return int(number) if number % 1 == 0 else number
+
+
+def as_count(rough: Area) -> Count:
+    """An area without errors."""
+    return Count(
+        luts=rough.luts, ffs=rough.ffs, dsps=rough.dsps, block_rams=float(rough.block_rams)
     )
 
 

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 def functions(words: Sequence[int], bits: int, width: int, wide: bool) -> float:
     """LUTs of `words` (`width` bits each) read by an address of `bits` bits."""
-    found = pieces(words, bits, width, 6 if wide else 4)
-    return found["leaves"] + found["joins"]
+    return sum(pieces(words, bits, width, 6 if wide else 4).values())
 
 
 def columns(words: Sequence[int], bits: int, width: int) -> NDArray[np.uint8]:
@@ -32,24 +31,28 @@ def columns(words: Sequence[int], bits: int, width: int) -> NDArray[np.uint8]:
 
 
 def pieces(words: Sequence[int], bits: int, width: int, inputs: int) -> dict[str, float]:
-    """`leaves`: LUTs that read the low address bits; `joins`: those that choose among them."""
+    """`leaves`: LUTs that read the low address bits; `joins1`, `joins2`, ...: pairs of different
+    pieces that are put together in each level above them.
+    """
     table = columns(words, bits, width)
-    low = min(bits, inputs)
-    leaves, ids = distinct(table.reshape(-1, 1 << low))
+    leaves, ids = distinct(table.reshape(-1, 1 << min(bits, inputs)))
     ids = ids.reshape(width, -1)
-    joins = 0.0
-    step = 2 if inputs == 6 else 1
+    found = {"leaves": float(leaves)}
+    level = 1
     while ids.shape[1] > 1:
-        take = min(1 << step, ids.shape[1])
-        groups = ids.reshape(-1, take)
-        kinds = np.unique(groups, axis=0)
-        real = kinds[(kinds != kinds[:, :1]).any(axis=1)]
-        joins += len(real) * (take - 1) / 3 if inputs == 6 else len(real) * (take - 1)
-        _, back = np.unique(groups, axis=0, return_inverse=True)
+        pairs = ids.reshape(-1, 2)
+        kinds, back = np.unique(pairs, axis=0, return_inverse=True)
+        found[f"joins{level}"] = float((kinds[:, 0] != kinds[:, 1]).sum())
         ids = back.reshape(width, -1)
-        same = (kinds == kinds[:, :1]).all(axis=1)
-        del same
-    return {"leaves": float(leaves), "joins": joins, "inputs": float(low)}
+        level += 1
+    return found
+
+
+def distinct_columns(words: Sequence[int], width: int) -> int:
+    """Bits of a word that are not always the same, and not the same as another."""
+    table = columns(words, max((len(words) - 1).bit_length(), 1), width)[:, : len(words)]
+    live = table[(table != table[:, :1]).any(axis=1)]
+    return len(np.unique(live, axis=0))
 
 
 def distinct(rows: NDArray[np.uint8]) -> tuple[int, NDArray[np.int64]]:
@@ -73,3 +76,15 @@ def free_rows(size: int) -> frozenset[bytes]:
         found.append(((at & bit) > 0).astype(np.uint8))
         bit *= 2
     return frozenset(bytes(np.packbits(row)) for row in found)
+
+
+def vector_constants(packed: int, bits: int, block: int, inputs: int) -> float:
+    """LUTs that choose among blocks of constants: a column for each bit of a block."""
+    if not packed:
+        return 0
+    count = -(-bits // block)
+    if count == 1:
+        return 0
+    mask = (1 << block) - 1
+    words = [(packed >> (k * block)) & mask for k in range(count)]
+    return sum(pieces(words, (count - 1).bit_length(), block, inputs).values())

@@ -11,22 +11,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hwrnn.board import Family
+from hwrnn.design.resources.blocks import Widths
 from hwrnn.design.resources.contents import functions
-from hwrnn.design.resources.part import Part
 
 Features = dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class View(Widths):
     """A part, as a model of a family looks at it."""
 
-    part: Part
     family: Family
-
-    def __call__(self, name: str, default: int = 1) -> int:
-        """A parameter."""
-        return self.part.given.get(name, default)
 
     @property
     def wide(self) -> bool:
@@ -60,6 +55,7 @@ def values(packed: int, count: int) -> list[int]:
 
 
 def stream_reg(v: View) -> Features:
+    """LUT of hwrnn_stream_reg."""
     return {"one": 1, "bits": v("Width")}
 
 
@@ -69,6 +65,7 @@ def credit(depth: int) -> int:
 
 
 def fifo(v: View) -> Features:
+    """LUT of hwrnn_fifo."""
     d, w = v("Depth"), v("Width")
     p, c = clog2(d), credit(d)
     rows = 32 if v.wide else 16
@@ -82,12 +79,14 @@ def fifo(v: View) -> Features:
 
 
 def fifo_ffs(v: View) -> Features:
+    """FF of hwrnn_fifo."""
     d, w = v("Depth"), v("Width")
     stored = d * w if v.family is Family.ICE40 else 0
     return {"bits": 2 * clog2(d) + credit(d), "stored": stored}
 
 
 def axis_in(v: View) -> Features:
+    """LUT of hwrnn_axis_in."""
     lanes, w = v("Lanes"), v("Width")
     fixed = v("FixedBeats", 0)
     period = fixed or v("Beats")
@@ -105,6 +104,7 @@ def axis_in(v: View) -> Features:
 
 
 def axis_in_ffs(v: View) -> Features:
+    """FF of hwrnn_axis_in."""
     fixed = v("FixedBeats", 0)
     period = fixed or v("Beats")
     most = v("MaxBeats", 0)
@@ -135,24 +135,23 @@ def beat_counter(v: View, lanes: int, count: int, packed: int, tag: str) -> Feat
 
 
 def axis_out(v: View) -> Features:
-    lanes, w = v("Lanes"), v("Width")
-    count = v("SegmentCount")
-    packed = v("Segments", 1)
-    segments = values(packed, count)
-    partial = any(s % lanes for s in segments)
+    """LUT of hwrnn_axis_out."""
+    lanes, count = v("Lanes"), v("SegmentCount")
     return {
-        "mask": lanes * w * float(partial),
-        "compare": lanes * float(partial),
-        **{k: a * float(partial) for k, a in beat_counter(v, lanes, count, packed, "b").items()},
-        **{k: a * (1 - partial) for k, a in beat_counter(v, lanes, count, packed, "n").items()},
+        "one": 1,
+        "mask": lanes * v("PortWidth", 8),
+        "compare": (lanes - 1) * lanes.bit_length(),
+        **beat_counter(v, lanes, count, v("Segments", 1), "b"),
     }
 
 
 def axis_out_ffs(v: View) -> Features:
+    """FF of hwrnn_axis_out."""
     return counter_ffs(v("Lanes"), v("SegmentCount"), v("Segments", 1), "")
 
 
 def counter_ffs(lanes: int, count: int, packed: int, tag: str) -> Features:
+    """FF of the counter of the lanes of a beat."""
     segments = values(packed, count)
     longest = max(segments)
     runs = longest > lanes or count > 1
@@ -160,6 +159,7 @@ def counter_ffs(lanes: int, count: int, packed: int, tag: str) -> Features:
 
 
 def dwc(v: View) -> Features:
+    """LUT of hwrnn_dwc."""
     x, y, w = v("XLanes"), v("YLanes"), v("Width")
     room = x + y
     return {
@@ -167,10 +167,9 @@ def dwc(v: View) -> Features:
         "bits": room * w,
         "out": y * w,
         "in": x * w,
-        "down": room * w * clog2(y * w + 1),
-        "up": room * w * clog2(room * w + 1),
-        "downs": room * w * clog2(y + 1),
-        "ups": room * w * clog2(room + 1),
+        "down": room * w * clog2(y + 1),
+        "up": room * w * clog2(room + 1),
+        "put": min(x, room) * w * clog2(room + 1),
         "held": clog2(room + 1),
         **beat_counter(v, x, v("XSegmentCount"), v("XSegments", 1), "x"),
         **beat_counter(v, y, v("YSegmentCount"), v("YSegments", 1), "y"),
@@ -178,6 +177,7 @@ def dwc(v: View) -> Features:
 
 
 def dwc_ffs(v: View) -> Features:
+    """FF of hwrnn_dwc."""
     x, y, w = v("XLanes"), v("YLanes"), v("Width")
     return {
         "one": 1,
@@ -189,14 +189,17 @@ def dwc_ffs(v: View) -> Features:
 
 
 def dwc_streams(v: View) -> Features:
+    """LUT of hwrnn_dwc_streams."""
     return dwc(v) | {"beat": clog2(v("XBeats")), "streams": 1}
 
 
 def dwc_streams_ffs(v: View) -> Features:
+    """FF of hwrnn_dwc_streams."""
     return dwc_ffs(v) | {"beat": clog2(v("XBeats")), "id": v("IdWidth"), "last": 1}
 
 
 def concat(v: View) -> Features:
+    """LUT of hwrnn_concat."""
     n, w = v("Inputs"), v("Width")
     beats = values(v("Beats"), n)
     bits = max(beats).bit_length()
@@ -211,25 +214,30 @@ def concat(v: View) -> Features:
 
 
 def concat_ffs(v: View) -> Features:
+    """FF of hwrnn_concat."""
     n = v("Inputs")
     beats = values(v("Beats"), n)
     return {"index": clog2(n), "beat": clog2(max(beats)), "odd": float(max(beats) > 1)}
 
 
 def interleave(v: View) -> Features:
+    """LUT of hwrnn_interleave."""
     n, w = v("Inputs"), v("Width")
     return {"one": 1, "mux": (w + 1) * mux(v, n), "beat": clog2(v("Beats")), "inputs": n}
 
 
 def interleave_ffs(v: View) -> Features:
+    """FF of hwrnn_interleave."""
     return {"index": clog2(v("Inputs")), "beat": clog2(v("Beats")), "odd": 1}
 
 
 def delay(v: View) -> Features:
+    """LUT of hwrnn_delay."""
     return {"chain": float(v("Depth") > 2) * v("Width")}
 
 
 def delay_ffs(v: View) -> Features:
+    """FF of hwrnn_delay."""
     d, w, reset = v("Depth"), v("Width"), v("HasReset", 0)
     short = d * w
     amd = v.wide and not reset and d >= 3
@@ -237,15 +245,18 @@ def delay_ffs(v: View) -> Features:
 
 
 def operand(v: View) -> Features:
+    """LUT of hwrnn_operand."""
     s, w = v("Sources"), v("Width")
     return {"mux": w * mux(v, s) if s > 2 else 0, "two": w * float(s == 2)}
 
 
 def operand_ffs(v: View) -> Features:
+    """FF of hwrnn_operand."""
     return {"width": v("Width")}
 
 
 def engine_ctrl(v: View) -> Features:
+    """LUT of hwrnn_engine_ctrl."""
     groups, sources = v("Groups"), v("Sources")
     xb, vb, streams, cells = v("XBlocks"), v("VectorBlocks"), v("Streams"), v("Cells")
     hands = v("HandAfter").bit_count()
@@ -280,6 +291,7 @@ def engine_ctrl(v: View) -> Features:
 
 
 def engine_ctrl_ffs(v: View) -> Features:
+    """FF of hwrnn_engine_ctrl."""
     groups, sources = v("Groups"), v("Sources")
     xb, vb, streams = v("XBlocks"), v("VectorBlocks"), v("Streams")
     hands = v("HandAfter").bit_count()
@@ -298,22 +310,27 @@ def engine_ctrl_ffs(v: View) -> Features:
 
 
 def map_ctrl(v: View) -> Features:
+    """LUT of hwrnn_map_ctrl."""
     return {"one": 1, "index": clog2(v("Beats")), "credit": credit(v("OutDepth"))}
 
 
 def map_ctrl_ffs(v: View) -> Features:
+    """FF of hwrnn_map_ctrl."""
     return {"index": clog2(v("Beats")), "credit": credit(v("OutDepth"))}
 
 
 def fork(v: View) -> Features:
+    """LUT of hwrnn_fork."""
     return {"one": 1, "outputs": v("Outputs")}
 
 
 def separate(v: View) -> Features:
+    """LUT of hwrnn_separate."""
     return {"one": 1, "outputs": v("Outputs")}
 
 
 def none(v: View) -> Features:  # noqa: ARG001 - as the others
+    """A module without logic."""
     return {}
 
 

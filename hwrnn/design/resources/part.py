@@ -4,15 +4,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
     """An instance of a library module in the kernel `kernel`.
 
-    `given`: its parameters as numbers (a text that is none is absent; a list of numbers is packed
-    as the hardware has it). `words`: what its memory holds at power-on, if it has one.
+    `given`: its parameters as numbers (a list of numbers side by side, as the hardware has it).
+    `words`: what its memory holds at power-on, if it has one. `style`: what a memory is made of.
+    `weights`: it is the weight memory of an engine.
     """
 
     kernel: str
@@ -21,4 +22,3 @@ class Part:
     words: tuple[int, ...] = ()
     style: str = "auto"
     weights: bool = False
-    defaults: Mapping[str, int] = field(default_factory=dict)

@@ -45,9 +45,15 @@ module hwrnn_state_mem #(
     assign initial_words[k] = Initial[k*Width+:Width];
   end
 
+  // stream * Groups + group; no product, which would take a hard multiplier.
   function automatic logic [AddressWidth-1:0] address_of(
       logic [IdWidth-1:0] stream, logic [GroupWidth-1:0] group);
-    return AddressWidth'(32'(stream) * 32'(Groups) + 32'(group));
+    logic [AddressWidth-1:0] address;
+    address = AddressWidth'(group);
+    for (int unsigned k = 0; k < AddressWidth; k++) begin
+      if (Groups[k]) address += AddressWidth'(stream) << k;
+    end
+    return address;
   endfunction
 
   assign write_address   = address_of(write_stream_i, write_group_i);

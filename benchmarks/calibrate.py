@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fits the resource model (`make calibrate`): a sweep of library modules, then coefficients.
+
+Each row of the sweep is an instance of a library module, synthesised by yosys; rows are kept in
+hwrnn/design/resources/sweep.csv by a hash of all that goes in, and synthesised once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from importlib import metadata
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).resolve().parent)]
+
+import numpy as np  # noqa: E402 - after the path
+from resource_sample import candidates, group, wanted  # noqa: E402 - after the path
+from resource_zoo import closure, counts  # noqa: E402 - after the path
+from scipy.optimize import nnls  # noqa: E402 - after the path
+
+from hwrnn.backends.rtl import library_text  # noqa: E402 - after the path
+from hwrnn.board import Family  # noqa: E402 - after the path
+from hwrnn.design.resources.model import FOLDER, KINDS, MODULES, features  # noqa: E402 - after the path
+from hwrnn.design.resources.part import Part  # noqa: E402 - after the path
+from hwrnn.synth.cells import Cells  # noqa: E402 - after the path
+
+TABLE, DATA = FOLDER / "sweep.csv", FOLDER / "coefficients.json"
+HEAD = ("family", "module", "hash", "luts", "ffs", "lut_rams", "dsps", "block_rams", "parameters")
+CHUNK = 60  # instances of a run of yosys
+SMALL = 12  # LUTs or FFs; below, errors count as if it were so many
+ALIKE = {Family.XCUP: Family.XC7}  # the same LUTs: rows of both fit both
+Row = tuple[Part, Cells]
+
+
+def main() -> int:
+    """Synthesise what has no row yet, fit, write both files."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--families", default=",".join(f.value for f in Family))
+    options.add_argument("--groups", default="")
+    options.add_argument("--fit", action="store_true", help="only fit the rows that are there")
+    chosen = options.parse_args()
+    table = Table()
+    every = {f: candidates(f) for f in Family}
+    for family in map(Family, [] if chosen.fit else chosen.families.split(",")):
+        for name, parts in missing(table, family, every[family]).items():
+            if not chosen.groups or name in chosen.groups.split(","):
+                table.fill(family, parts)
+    data = {"tool": tool(), "families": {}}
+    for family in Family:
+        rows = [*table.rows(family, every[family])]
+        if family in ALIKE:
+            rows += table.rows(ALIKE[family], every[ALIKE[family]])
+        data["families"][family.value] = fitted(family, rows)
+    DATA.write_text(json.dumps(data, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    return 0
+
+
+def missing(table: Table, family: Family, every: dict[str, list[Part]]) -> dict[str, list[Part]]:
+    """What has to be synthesised, by groups that one run of yosys takes."""
+    found: dict[str, list[Part]] = {}
+    for module, parts in every.items():
+        new = [p for p in parts if digest(p, family) not in table.known]
+        need = wanted(module) - (len(parts) - len(new))
+        found.setdefault(group(module), []).extend(new[: max(need, 0)])
+    return found
+
+
+class Table:
+    """The rows of the sweep, by the hash of what was synthesised."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Cells] = {}
+        if TABLE.is_file():
+            with TABLE.open(encoding="utf-8", newline="") as file:
+                for row in csv.DictReader(file):
+                    self.known[row["hash"]] = cells(row)
+
+    def fill(self, family: Family, parts: Sequence[Part]) -> None:
+        """Synthesise parts, and keep each run's rows at once."""
+        for start in range(0, len(parts), CHUNK):
+            began = time.monotonic()
+            some = parts[start : start + CHUNK]
+            self.keep(family, some, counts(some, family))
+            took = time.monotonic() - began
+            print(
+                f"{family.value} {group(some[0].module)}: {len(some)} in {took:.0f} s", flush=True
+            )
+
+    def keep(self, family: Family, parts: Sequence[Part], found: Sequence[Cells]) -> None:
+        """Append rows to the table."""
+        fresh = not TABLE.is_file()
+        with TABLE.open("a", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            if fresh:
+                writer.writerow(HEAD)
+            for part, made in zip(parts, found, strict=True):
+                key = digest(part, family)
+                if key not in self.known:
+                    self.known[key] = made
+                    writer.writerow(line(family, part, key, made))
+
+    def rows(self, family: Family, every: dict[str, list[Part]]) -> Iterator[Row]:
+        """The parts that have a row."""
+        for parts in every.values():
+            for part in parts:
+                made = self.known.get(digest(part, family))
+                if made is not None:
+                    yield part, made
+
+
+def line(family: Family, part: Part, key: str, made: Cells) -> tuple[object, ...]:
+    """A row; a parameter of many bits is left out, it is in the hash."""
+    short = {k: v for k, v in part.given.items() if v.bit_length() <= 64}
+    text = " ".join(f"{k}={v}" for k, v in short.items())
+    style = f" Style={part.style}" if part.style != "auto" else ""
+    counted = (made.luts, made.ffs, made.lut_rams, made.dsps, made.block_rams)
+    numbers = [f"{n:g}" for n in counted]
+    return (family.value, part.module, key, *numbers, text + style)
+
+
+def cells(row: dict[str, str]) -> Cells:
+    """The counts of a row."""
+    return Cells(
+        luts=int(float(row["luts"])),
+        ffs=int(float(row["ffs"])),
+        dsps=float(row["dsps"]),
+        block_rams=float(row["block_rams"]),
+        lut_rams=int(float(row["lut_rams"])),
+    )
+
+
+def digest(part: Part, family: Family) -> str:
+    """A hash of all that decides the counts."""
+    sources = [library_text(m) for m in closure(part.module)]
+    facts = [family.value, tool(), part.module, str(sorted(part.given.items())), part.style]
+    text = "\0".join([*facts, str(part.words), *sources])
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def tool() -> str:
+    """The yosys that synthesises."""
+    return f"pyosys {metadata.version('pyosys')}"
+
+
+def fitted(family: Family, rows: Sequence[Row]) -> dict[str, dict[str, object]]:
+    """The model of every module of which there are rows."""
+    found: dict[str, dict[str, object]] = {kind: {} for kind in KINDS}
+    for module in sorted({p.module for p, _ in rows} & set(MODULES)):
+        own = [(p, c) for p, c in rows if p.module == module]
+        for kind in KINDS:
+            found[kind][module] = fit(kind, family, own)
+    return found
+
+
+def fit(kind: str, family: Family, rows: Sequence[Row]) -> dict[str, object]:
+    """Weights that are not negative, with the least relative error; and that error."""
+    made = [features(kind, p, family) for p, _ in rows]
+    names = sorted({k for f in made for k, v in f.items() if v})
+    y = np.array([getattr(c, kind) for _, c in rows], dtype=float)
+    if not names:
+        return {"weights": {}, "error": 0.0, "rows": len(rows)}
+    x = np.array([[f.get(k, 0.0) for k in names] for f in made])
+    scale = 1 / np.maximum(y, SMALL)
+    weights, _ = nnls(x * scale[:, None], y * scale, maxiter=10_000)
+    error = float(np.sqrt(np.mean(((x @ weights - y) * scale) ** 2)))
+    return {
+        "weights": {k: round(float(w), 4) for k, w in zip(names, weights, strict=True) if w > 1e-4},
+        "error": round(error, 4),
+        "rows": len(rows),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

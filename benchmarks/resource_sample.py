@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which instances of library modules the calibration synthesises: those of random designs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+from resource_designs import BOARDS, FAMILIES, draw
+
+import hwrnn
+from hwrnn.backends.rtl_parts import parts
+from hwrnn.board import Board, Family, load_board
+from hwrnn.design.memory import buffer_style
+from hwrnn.design.resources.blocks import BUFFERS, buffer_size
+from hwrnn.design.resources.part import Part
+
+SEED = 41
+DESIGNS = 400
+LANES = 2  # lanes are alike: as many are synthesised
+MOST_WORDS = 1 << 15  # bits of a memory of LUTs
+WANTED = {
+    "hwrnn_mac_array": 36,
+    "hwrnn_requant_scale": 24,
+    "hwrnn_rom": 16,
+    "hwrnn_lut": 16,
+    "hwrnn_vector_mem": 26,
+    "hwrnn_engine_ctrl": 18,
+    "hwrnn_state_mem": 18,
+    "hwrnn_threshold_level": 14,
+    "hwrnn_mul": 14,
+    "hwrnn_fifo": 10,
+    "hwrnn_dwc": 12,
+    "hwrnn_axis_out": 10,
+    "hwrnn_delay": 8,
+    "hwrnn_stream_reg": 3,
+    "hwrnn_fork": 2,
+    "hwrnn_separate": 2,
+    "hwrnn_interleave": 4,
+    "hwrnn_add": 8,
+    "hwrnn_sub": 8,
+    "hwrnn_requant_thresholds": 12,
+}
+OTHERS = 7  # of each other module
+UNCOUNTED = ("hwrnn_resize",)  # wires
+GROUPS = {
+    "mac": ("hwrnn_mac_array",),
+    "arithmetic": (
+        "hwrnn_add",
+        "hwrnn_sub",
+        "hwrnn_mul",
+        "hwrnn_requant_scale",
+        "hwrnn_requant_thresholds",
+        "hwrnn_threshold_level",
+        "hwrnn_threshold_level_ram",
+    ),
+    "memory": (
+        "hwrnn_rom",
+        "hwrnn_lut",
+        "hwrnn_ram",
+        "hwrnn_lut_ram",
+        "hwrnn_vector_mem",
+        "hwrnn_state_mem",
+    ),
+}
+
+
+def candidates(family: Family) -> dict[str, list[Part]]:
+    """Distinct parts of each module, in a seeded order."""
+    found: dict[str, dict[str, Part]] = {}
+    for part in (*drawn(family), *rare(family)):
+        for kept in variants(small(part)):
+            if kept.module not in UNCOUNTED and cheap(kept):
+                found.setdefault(part.module, {}).setdefault(key(kept), kept)
+    groups: dict[str, list[Part]] = {}
+    for module, distinct in sorted(found.items()):
+        every = [p for _, p in sorted(distinct.items())]
+        order = np.random.default_rng([SEED, *module.encode()]).permutation(len(every))
+        groups[module] = [every[k] for k in order]
+    return groups
+
+
+def wanted(module: str) -> int:
+    """How many parts of a module are synthesised for each family."""
+    return WANTED.get(module, OTHERS)
+
+
+def group(module: str) -> str:
+    """With which other modules a module is synthesised."""
+    return next((name for name, members in GROUPS.items() if module in members), "streams")
+
+
+def key(part: Part) -> str:
+    """Equal for equal parts."""
+    return f"{sorted(part.given.items())} {part.style} {hash(part.words)}"
+
+
+def small(part: Part) -> Part:
+    """Fewer lanes, if it has many."""
+    given = dict(part.given)
+    if given.get("Lanes", 0) > LANES and part.module not in ("hwrnn_axis_in", "hwrnn_axis_out"):
+        given["Lanes"] = LANES
+    return replace(part, kernel="", given=given)
+
+
+def variants(part: Part) -> tuple[Part, ...]:
+    """A memory with initial values also without them, as most have it."""
+    if not part.given.get("Initial"):
+        return (part,)
+    return part, replace(part, given={**part.given, "Initial": 0})
+
+
+def cheap(part: Part) -> bool:
+    """False for what takes yosys minutes."""
+    bits = len(part.words) * max(part.words, default=0).bit_length()
+    return bits <= MOST_WORDS
+
+
+def drawn(family: Family) -> Iterator[Part]:
+    """The parts of random designs, some of them with writable weights."""
+    for index in range(DESIGNS):
+        if FAMILIES[index % len(FAMILIES)] is family:
+            yield from parts(draw(SEED, index).design)
+            if index % 4 == 0:
+                yield from writable(index)
+
+
+def writable(index: int) -> tuple[Part, ...]:
+    """The same design with weights that can be written."""
+    found = draw(SEED, index)
+    options = {**found.options, "writable_weights": True}
+    try:
+        design = hwrnn.build(found.graph, found.board, folding=found.folding, **options)  # type: ignore[arg-type]
+    except hwrnn.errors.HwrnnError:
+        return ()
+    return parts(design)
+
+
+def style_of(part: Part, board: Board) -> str:
+    """What the compiler makes such a buffer of."""
+    if part.module not in BUFFERS:
+        return "auto"
+    registered = part.module in ("hwrnn_reverse", "hwrnn_frame_fifo")
+    return buffer_style(board, *buffer_size(part), registered=registered)
+
+
+def rare(family: Family) -> Iterator[Part]:
+    """Modules that few designs have, over a grid of their parameters."""
+    board = load_board(BOARDS[family])
+
+    def grid(module: str, **lists: tuple[int, ...]) -> Iterator[Part]:
+        for values in product(*lists.values()):
+            part = Part(kernel="", module=module, given=dict(zip(lists, values, strict=True)))
+            yield replace(part, style=style_of(part, board))
+
+    yield from grid(
+        "hwrnn_select_step", Width=(3, 8, 24), Beats=(1, 3, 16, 60), First=(0, 1), Streams=(1, 4)
+    )
+    yield from grid("hwrnn_map_ctrl", Beats=(1, 3, 10, 40), OutDepth=(2, 4, 9, 20))
+    yield from grid(
+        "hwrnn_reverse", Width=(4, 16, 40), Beats=(1, 4, 9), MaxSteps=(5, 28, 100), OutDepth=(4,)
+    )
+    yield from grid("hwrnn_frame_fifo", Width=(4, 16, 40), Depth=(6, 40, 200, 900), OutDepth=(4,))
+    yield from grid("hwrnn_separate", Outputs=(2, 3, 4, 8))
+    yield from grid("hwrnn_fork", Outputs=(2, 3, 4, 8))
+    yield from grid("hwrnn_interleave", Inputs=(2, 3), Width=(4, 16), Beats=(1, 5, 20))
+    for inputs, width in product((2, 3, 4), (4, 9, 30)):
+        for beats in ((1, 1, 1, 1), (5, 20, 3, 1), (64, 64, 64, 64)):
+            packed = sum(b << (32 * k) for k, b in enumerate(beats[:inputs]))
+            given = {"Inputs": inputs, "Width": width, "Beats": packed}
+            yield Part(kernel="", module="hwrnn_concat", given=given)

@@ -1,0 +1,324 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hard multipliers and memory blocks: computed, as yosys maps them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache
+
+from hwrnn.board import Family
+from hwrnn.design.resources.part import Part
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One pass of mul2dsp.v: the ports of a block, and the smallest factors that it takes."""
+
+    a: int
+    b: int
+    a_min: int = 2
+    b_min: int = 2
+    y_min: int = 0
+    signed_only: bool = False
+    partial: int = 0
+    blocks: float = 1
+
+
+RULES: dict[Family, tuple[Rule, ...]] = {
+    Family.XC7: (Rule(a=25, b=18, partial=18, y_min=9, signed_only=True),),
+    Family.XCUP: (Rule(a=27, b=18, partial=18, y_min=9, signed_only=True),),
+    Family.ECP5: (Rule(a=18, b=18),),
+    Family.ICE40: (Rule(a=16, b=16, y_min=11),),
+    Family.GOWIN: (
+        Rule(a=36, b=36, a_min=22, b_min=22, blocks=4),
+        Rule(a=18, b=18, a_min=10, b_min=4),
+        Rule(a=18, b=18, a_min=4, b_min=10),
+        Rule(a=9, b=9, a_min=4, b_min=4, blocks=0.5),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """A product: bits of its factors and of its result, and which factors are signed."""
+
+    a: int
+    b: int
+    y: int
+    a_signed: bool
+    b_signed: bool
+
+    def swapped(self) -> Piece:
+        """The wider factor first."""
+        if self.a >= self.b:
+            return self
+        return Piece(a=self.b, b=self.a, y=self.y, a_signed=self.b_signed, b_signed=self.a_signed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """How yosys makes a product: of so many `hard` multipliers, which take so many `blocks`, and
+    of `soft` pieces, made of LUTs.
+    """
+
+    hard: int
+    blocks: float
+    soft: tuple[Piece, ...]
+
+
+def product_blocks(family: Family, a: int, b: int, y: int, *, signed: bool) -> float:
+    """Hard multipliers for a product of `a` by `b` bits of which `y` bits are used."""
+    return split(family, a, b, y, signed=signed).blocks
+
+
+@cache
+def split(family: Family, a: int, b: int, y: int, *, signed: bool) -> Split:
+    """The passes of a family one after the other, each on what those before left."""
+    left, hard = [Piece(a=a, b=b, y=y, a_signed=signed, b_signed=signed)], list[float]()
+    for rule in RULES[family]:
+        soft: list[Piece] = []
+        for piece in left:
+            hard += mapped(rule, piece.swapped(), soft)
+        left = soft
+    total = sum(hard)
+    blocks = int(total) if total % 1 == 0 else total
+    return Split(hard=len(hard), blocks=blocks, soft=tuple(left))
+
+
+def mapped(rule: Rule, p: Piece, soft: list[Piece]) -> list[float]:
+    """Blocks of each part of a product; what is too small for a block goes to `soft`."""
+    if p.a < rule.a_min or p.b < rule.b_min or p.y < rule.y_min:
+        soft.append(p)
+        return []
+    if rule.signed_only and not p.a_signed and not p.b_signed:
+        whole = Piece(a=p.a + 1, b=p.b + 1, y=p.y, a_signed=True, b_signed=True)
+        return mapped(rule, whole, soft)
+    head = int(rule.signed_only)
+    if p.a > rule.a:
+        size = rule.partial or rule.a
+        n = (p.a - rule.a + size - head - 1) // (size - head)
+        last = p.a - n * (size - head)
+        each = replace(p, a=size, y=min(p.y, p.b + size), a_signed=bool(head))
+        top = replace(p, a=last, y=p.b + last)
+        return [b for piece in (*[each] * n, top) for b in mapped(rule, piece, soft)]
+    if p.b > rule.b:
+        n = (p.b - head - 1) // (rule.b - head)
+        last = p.b - n * (rule.b - head)
+        each = replace(p, b=rule.b, y=min(p.y, p.a + rule.b), b_signed=bool(head))
+        top = replace(p, b=last, y=p.a + last)
+        return [b for piece in (*[each] * n, top) for b in mapped(rule, piece, soft)]
+    return [rule.blocks]
+
+
+def product_widths(v: Widths) -> tuple[int, int, int, bool]:
+    """(a, b, y, signed): the factors of hwrnn_mul or hwrnn_requant_scale as yosys sees them."""
+    if v.part.module == "hwrnn_requant_scale":
+        x = v("XWidth") + (0 if v("XSigned", 1) else 1)
+        full = max(v("SumWidth"), v("YWidth") + 1) + 1
+        if not v("XSigned", 1):
+            return x - 1, v("MulWidth"), min(x - 1 + v("MulWidth"), full), False
+        return x, v("MulWidth") + 1, min(x + v("MulWidth") + 1, full), True
+    a, b = v("AWidth"), v("BWidth")
+    signed = bool(v("ASigned", 1) or v("BSigned", 1))
+    a += int(signed and not v("ASigned", 1))
+    b += int(signed and not v("BSigned", 1))
+    return a, b, min(v("YWidth"), a + b), signed
+
+
+def scale_split(part: Part, family: Family) -> Split:
+    """The product of one lane of hwrnn_mul, or of hwrnn_requant_scale that multiplies."""
+    a, b, y, signed = product_widths(Widths(part))
+    return split(family, a, b, y, signed=signed)
+
+
+def scale_blocks(part: Part, family: Family) -> float:
+    """Hard multipliers of one lane of hwrnn_requant_scale."""
+    v = Widths(part)
+    if v("ByShift", 0):
+        return 0
+    a, b, y, signed = product_widths(v)
+    return product_blocks(family, a, b, y, signed=signed)
+
+
+@dataclass(frozen=True, slots=True)
+class Widths:
+    """The parameters of a part, by name."""
+
+    part: Part
+
+    def __call__(self, name: str, default: int = 1) -> int:
+        """A parameter."""
+        return self.part.given.get(name, default)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackedRows:
+    """How the products of a MAC array are made: `soft` of LUTs; `full` packed multipliers and
+    `hard` in all, of `each` blocks; `alone`: those of one product.
+    """
+
+    soft: int
+    full: int
+    hard: int
+    each: float
+    alone: int
+    blocks: float
+
+
+def packed_rows(v: Widths, family: Family) -> PackedRows:
+    """The layout of hwrnn_mul_array, in blocks that yosys makes of it."""
+    sums, simd, lanes = v("Gates") * v("Pe"), v("Simd"), v("Lanes")
+    if v("Lut", 0):
+        return PackedRows(soft=sums * simd, full=0, hard=0, each=0, alone=0, blocks=0)
+    operand = v("OperandWidth") + (0 if v("OperandSigned", 1) else 1)
+    weight = v("WeightWidth") + (0 if v("WeightSigned", 1) else 1)
+    rest = sums % lanes
+    worth = rest > 1 or weight + operand > ALONE_BITS
+    columns = -(-rest * simd // lanes) if worth else 0
+
+    def blocks(width: int) -> float:
+        return product_blocks(family, width, operand, width + operand, signed=True)
+
+    packed = v("PackedWidth")
+    narrow = packed - (lanes - rest) * v("Spacing") if rest > 1 else weight
+    full, each, other = sums // lanes * simd, blocks(packed), blocks(narrow) if columns else 0
+    alone = full if lanes == 1 else columns if rest == 1 else 0
+    return PackedRows(
+        soft=rest * (simd - columns),
+        full=full if lanes > 1 else 0,
+        hard=full + columns,
+        each=each,
+        alone=alone,
+        blocks=full * each + columns * other,
+    )
+
+
+ALONE_BITS = 10  # see hwrnn_mul_array
+
+
+def rom_in_block(part: Part, family: Family) -> bool:
+    """True for a ROM of memory blocks: what hwrnn_rom, hwrnn_lut and the search decide."""
+    del family
+    given = part.given
+    if part.module == "hwrnn_rom_ahead":
+        return True
+    if part.module == "hwrnn_rom":
+        depth, width, registered = given["Depth"], given["Width"], 1
+        if part.style != "auto":
+            return part.style == "block"
+    elif part.module == "hwrnn_lut":
+        depth = given.get("Cells", 1) << given["XWidth"]
+        width, registered = given["YWidth"], given.get("Register", 1)
+    else:
+        depth = given.get("Groups", 1) << given.get("Level", 0)
+        width, registered = given["ThresholdWidth"], given.get("RegisterMid", 1)
+    return bool(registered) and depth >= LARGE_DEPTH and depth * width >= LARGE_BITS
+
+
+LARGE_DEPTH, LARGE_BITS = 512, 4096  # of a ROM that is made of memory blocks
+
+
+def hard_multipliers(part: Part, family: Family) -> float:
+    """Hard multipliers of a part."""
+    v = Widths(part)
+    if part.module == "hwrnn_mac_array":
+        return packed_rows(v, family).blocks
+    if part.module == "hwrnn_mul":
+        a, b, y, signed = product_widths(v)
+        return v("Lanes") * product_blocks(family, a, b, y, signed=signed)
+    if part.module == "hwrnn_requant_scale":
+        return v("Lanes") * scale_blocks(part, family)
+    return 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """A memory block: its (depth, width) with a port that reads and one that writes, and with two
+    that read; `size`: of the blocks that a board file counts.
+    """
+
+    simple: tuple[tuple[int, int], ...]
+    dual: tuple[tuple[int, int], ...]
+    ports: int
+    size: float = 1.0
+
+
+def shapes(bits: int, widths: tuple[int, ...], ninth: bool = True) -> tuple[tuple[int, int], ...]:
+    """All shapes of a block of `bits` bits; widths of 9 and more have a ninth bit a byte."""
+    plain = [(bits // w, w) for w in widths if w < 9 or not ninth]
+    return (*plain, *((bits // (w // 9 * 8), w) for w in widths if w >= 9 and ninth))
+
+
+NARROW = (1, 2, 4, 9, 18)
+BLOCKS: dict[Family, tuple[Block, ...]] = {
+    Family.XC7: (
+        Block(simple=shapes(16384, (*NARROW, 36)), dual=shapes(16384, NARROW), ports=2, size=0.5),
+        Block(simple=shapes(32768, (*NARROW, 36, 72)), dual=shapes(32768, (*NARROW, 36)), ports=2),
+    ),
+    Family.ECP5: (Block(simple=shapes(16384, (*NARROW, 36)), dual=shapes(16384, NARROW), ports=2),),
+    Family.GOWIN: (
+        Block(simple=shapes(16384, (*NARROW, 36)), dual=shapes(16384, NARROW), ports=2),
+    ),
+    Family.ICE40: (
+        Block(
+            simple=shapes(4096, (2, 4, 8, 16), ninth=False),
+            dual=shapes(4096, (2, 4, 8, 16), ninth=False),
+            ports=1,
+        ),
+    ),
+}
+BLOCKS[Family.XCUP] = BLOCKS[Family.XC7]
+BUFFERS = ("hwrnn_fifo", "hwrnn_frame_fifo", "hwrnn_reverse", "hwrnn_select_step")
+
+
+def memory_blocks(part: Part, family: Family) -> float:
+    """Memory blocks of a part."""
+    given = part.given
+    if part.module in BUFFERS:
+        if part.style != "block":
+            return 0
+        return fewest(family, *buffer_size(part))
+    if part.module in ("hwrnn_rom", "hwrnn_rom_ahead"):
+        if not rom_in_block(part, family):
+            return 0
+        return rom_blocks(family, given["Depth"], given["Width"], 1)
+    if part.module == "hwrnn_lut" and rom_in_block(part, family):
+        depth = given.get("Cells", 1) << given["XWidth"]
+        return rom_blocks(family, depth, given["YWidth"], given.get("Lanes", 1))
+    if part.module == "hwrnn_threshold_level" and rom_in_block(part, family):
+        depth = given.get("Groups", 1) << given.get("Level", 0)
+        return rom_blocks(family, depth, given["ThresholdWidth"], given.get("Lanes", 1))
+    return 0
+
+
+def buffer_size(part: Part) -> tuple[int, int]:
+    """Depth and width of a buffer."""
+    v = Widths(part)
+    match part.module:
+        case "hwrnn_frame_fifo":
+            return v("Depth"), v("Width") + 1
+        case "hwrnn_reverse":
+            return 2 * v("Beats") * v("MaxSteps"), v("Width")
+        case "hwrnn_select_step":
+            return v("Beats"), v("Width")
+        case _:
+            return v("Depth"), v("Width")
+
+
+def fewest(family: Family, depth: int, width: int, *, dual: bool = False) -> float:
+    """The fewest blocks that hold `depth` words of `width` bits."""
+    return min(
+        block.size * -(-depth // d) * -(-width // w)
+        for block in BLOCKS[family]
+        for d, w in (block.dual if dual else block.simple)
+    )
+
+
+def rom_blocks(family: Family, depth: int, width: int, readers: int) -> float:
+    """Blocks of a ROM with so many read ports: two share a block where it has two."""
+    ports = BLOCKS[family][0].ports
+    if ports == 1 or readers == 1:
+        return readers * fewest(family, depth, width)
+    pairs, rest = divmod(readers, 2)
+    last = fewest(family, depth, width) if rest else 0
+    return pairs * fewest(family, depth, width, dual=True) + last

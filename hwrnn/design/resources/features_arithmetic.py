@@ -1,0 +1,411 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sums, products, requantisers and the gate MAC array."""
+
+from __future__ import annotations
+
+from hwrnn.board import Family
+from hwrnn.design.resources.blocks import (
+    PackedRows,
+    packed_rows,
+    product_widths,
+    scale_split,
+)
+from hwrnn.design.resources.contents import distinct_columns
+from hwrnn.design.resources.features import Feature, Features, View, clog2, mux
+from hwrnn.design.resources.features_memory import table
+
+COUNTER = 6  # bits that hwrnn_count_six counts
+LEFT = 5  # bits of a weight that hwrnn_dot_lut leaves to its adders
+
+
+def pair(v: View) -> Features:
+    """A sum or a difference."""
+    lanes, y = v("Lanes"), v("YWidth")
+    a, b = v("AWidth"), v("BWidth")
+    mixed = v("ASigned", 1) != v("BSigned", 1)
+    return {
+        "bits": lanes * y,
+        "lanes": lanes,
+        "narrow": lanes * min(a, b),
+        "mixed": lanes * float(mixed),
+        "even": lanes * (-(-y // 2) * 2 - y),
+    }
+
+
+def pair_ffs(v: View) -> Features:
+    """FF of a sum or a difference."""
+    return {"bits": v("Lanes") * v("YWidth") * v("Register", 1)}
+
+
+def soft_product(a: int, b: int) -> Features:
+    """A product of LUTs."""
+    wide, narrow = max(a, b), min(a, b)
+    return {
+        "ands": float(wide * narrow),
+        "rows": float(max(narrow - 1, 0) * wide),
+        "columns": float(narrow),
+        "ends": float(wide),
+        "tiny": float(wide) if narrow == 1 else 0.0,
+    }
+
+
+def scaled(found: Features, count: float) -> Features:
+    """Features times a number."""
+    return {k: a * count for k, a in found.items()}
+
+
+def mul(v: View) -> Features:
+    """LUT of hwrnn_mul."""
+    return scaled(product(v), v("Lanes"))
+
+
+def product(v: View) -> Features:
+    """One product, and the adders that put the parts of a wide one together."""
+    made = scale_split(v.part, v.family)
+    found: Features = {}
+    for piece in made.soft:
+        for name, amount in soft_product(piece.a, piece.b).items():
+            found[name] = found.get(name, 0) + amount
+    parts = made.hard + len(made.soft)
+    _, _, y, _ = product_widths(v)
+    return found | {"joins": float((parts - 1) * y), "parts": float(parts - 1)}
+
+
+def product_ffs(v: View, bits: int) -> Features:
+    """The register behind a product, which a hard multiplier may take in."""
+    made = scale_split(v.part, v.family)
+    parts = made.hard + len(made.soft)
+    kind = "soft" if not made.hard else "hard" if parts == 1 else "joined"
+    return {kind: float(bits)}
+
+
+def mul_ffs(v: View) -> Features:
+    """FF of hwrnn_mul."""
+    return product_ffs(v, v("YWidth") * v("Lanes") * v("Register", 1))
+
+
+def requant_scale(v: View) -> Features:
+    """LUT of hwrnn_requant_scale."""
+    lanes, m = v("Lanes"), v("MulWidth")
+    add, full = v("AddWidth"), full_width(v)
+    shift, y = v("Shift"), v("YWidth")
+    by_shift = v("ByShift", 0)
+    kept = max(v("SumWidth") - shift, 1)
+    above = max(kept - y, 0)
+    found: Features = {
+        "one": 1,
+        "sum": v("SumWidth"),
+        "ties": shift * float(bool(v("TiesEven"))),
+        "even": float(bool(v("TiesEven"))),
+        "above": above,
+        "clamp": y * float(above > 0),
+        "clamps": float(above > 0),
+        "add": min(add, full),
+        "odd": float(is_odd(v)) * kept,
+    }
+    if by_shift:
+        found |= {"shifter": m * v("SumWidth"), "shift": v("SumWidth")}
+    else:
+        found |= product(v)
+    return scaled(found, lanes)
+
+
+def full_width(v: View) -> int:
+    """Bits of hwrnn_requant_scale's sums."""
+    return max(v("SumWidth"), v("YWidth") + 1) + 1
+
+
+def is_odd(v: View) -> bool:
+    """True if the clamp is not to all that y holds."""
+    y = v("YWidth")
+    lo, hi = v("Lo", 0), v("Hi", 0)
+    return (lo, hi) not in ((-(1 << (y - 1)), (1 << (y - 1)) - 1), (0, (1 << y) - 1))
+
+
+def requant_scale_ffs(v: View) -> Features:
+    """FF of hwrnn_requant_scale."""
+    lanes = v("Lanes")
+    out: Features = {"out": float(lanes * v("YWidth") * v("RegisterOut", 1))}
+    if not v("RegisterMid", 1) or v("ByShift", 0):
+        return out
+    a, b, _, _ = product_widths(v)
+    return out | product_ffs(v, min(a + b, full_width(v)) * lanes)
+
+
+def thresholds(v: View) -> Features:
+    """LUT of hwrnn_requant_thresholds."""
+    lanes, t, x, y = v("Lanes"), v("Thresholds"), v("XWidth"), v("YWidth")
+    return {
+        "compare": lanes * t * x,
+        "levels": lanes * t,
+        "count": lanes * max(t - y, 0),
+        "sum": lanes * y * float(v("Lo", 0) != 0),
+        "few": lanes * float(t < 3),
+    }
+
+
+def thresholds_ffs(v: View) -> Features:
+    """FF of hwrnn_requant_thresholds."""
+    lanes = v("Lanes")
+    return {
+        "mid": lanes * v("Thresholds") * v("RegisterMid", 1),
+        "out": lanes * v("YWidth") * v("RegisterOut", 1),
+    }
+
+
+def level(v: View) -> Features:
+    """LUT of hwrnn_threshold_level."""
+    lanes, x, width = v("Lanes"), v("XWidth"), v("ThresholdWidth")
+    depth, y = v("Groups") << v("Level", 0), v("YWidth")
+    made = table(v, v.part.words, clog2(depth), width)
+    return {
+        "compare": lanes * x,
+        "lanes": lanes,
+        "offset": lanes * y * float(v("Lo", 0) != 0),
+        **scaled(made, lanes),
+    }
+
+
+def level_ffs(v: View) -> Features:
+    """FF of hwrnn_threshold_level."""
+    lanes, x = v("Lanes"), v("XWidth")
+    mid, out = v("RegisterMid", 1), v("RegisterOut", 1)
+    position = max(v("Level", 0), 1)
+    words = distinct_columns(v.part.words, v("ThresholdWidth"))
+    return {
+        "threshold": lanes * words * mid,
+        "beside": lanes * (position + x) * mid,
+        "out": lanes * (x + v("YWidth")) * out,
+    }
+
+
+def level_ram(v: View) -> Features:
+    """LUT of hwrnn_threshold_level_ram."""
+    from hwrnn.design.resources.features_memory import memory_of
+
+    depth = v("Groups") << v("Level", 0)
+    kept = memory_of(v, v("Lanes"), v("ThresholdWidth"), depth)
+    return {
+        "compare": v("Lanes") * v("XWidth"),
+        "lanes": v("Lanes"),
+        "offset": v("Lanes") * v("YWidth") * float(v("Lo", 0) != 0),
+        **kept,
+    }
+
+
+def level_ram_ffs(v: View) -> Features:
+    """FF of hwrnn_threshold_level_ram."""
+    lanes, mid = v("Lanes"), v("RegisterMid", 1)
+    return {
+        "threshold": lanes * v("ThresholdWidth") * mid,
+        "beside": lanes * (max(v("Level", 0), 1) + v("XWidth")) * mid,
+        "out": lanes * (v("XWidth") + v("YWidth")) * v("RegisterOut", 1),
+    }
+
+
+# -- the gate MAC array ------------------------------------------------------------------------
+
+
+def mac_array(v: View) -> Features:
+    """LUT of hwrnn_mac_array."""
+    sums, simd, acc = v("Gates") * v("Pe"), v("Simd"), v("AccWidth")
+    found: Features = {}
+    if v("Counted", 0):
+        found |= dot(v)
+    else:
+        rows = packed_rows(v, v.family)
+        soft = soft_product(v("OperandWidth"), v("WeightWidth"))
+        found |= scaled(soft, rows.soft)
+        found |= hard_rows(v, rows)
+        found |= tree(v)
+    groups, blocks = v("Groups"), v("Blocks")
+    carries = not v("Lut", 0) and v("Lanes") > 1
+    if blocks > 1:
+        found |= {"acc": sums * acc, "sums": sums, "delay": 1, "first": sums * acc}
+        if v.family is Family.ICE40:
+            found |= {"kept": sums * acc * mux(v, groups), "words": groups}
+        else:
+            rows_of = 32 if v.wide else 16
+            banks = -(-groups // rows_of)
+            found |= {"banks": sums * acc * mux(v, banks), "enables": banks * float(banks > 1)}
+    else:
+        found |= {"carry out": sums * acc * float(carries)}
+    del simd
+    return found
+
+
+def hard_rows(v: View, rows: PackedRows) -> Features:
+    """What stands before and behind packed multipliers."""
+    lanes = v("Lanes")
+    if lanes == 1:
+        return joined_rows(v, rows)
+    packed = v("PackedWidth") * rows.full
+    return {
+        "packed": packed,
+        "overlap": float(v("Overlap", 0)) * lanes * rows.full,
+        "unpacked": (rows.hard - rows.full) * v("WeightWidth"),
+    }
+
+
+def joined_rows(v: View, rows: PackedRows) -> Features:
+    """Plain multipliers that take several blocks."""
+    if rows.each <= 1:
+        return {}
+    y = v("PackedWidth") + v("OperandWidth")
+    return {"joins": rows.hard * (rows.each - 1) * y}
+
+
+def stages(v: View) -> list[tuple[int, int, int]]:
+    """(terms before, terms behind, width) of each stage of the tree."""
+    n, width, acc = v("Simd"), v("ProductWidth"), v("AccWidth")
+    found = []
+    for s in range(1, (clog2(v("Simd")) + 1) // 2 + 1):
+        behind = -(-n // 4)
+        found.append((n, behind, min(width + 2 * s, acc)))
+        n = behind
+    return found
+
+
+def tree(v: View) -> Features:
+    """The adder tree of a MAC array."""
+    sums = v("Gates") * v("Pe")
+    carries = not v("Lut", 0) and v("Lanes") > 1
+    bits = sum((before - behind) * width for before, behind, width in stages(v))
+    adders = sum(before - behind for before, behind, _ in stages(v))
+    return {
+        "tree": sums * bits,
+        "adders": sums * adders,
+        "carries": sums * adders * float(carries),
+    }
+
+
+def mac_array_ffs(v: View) -> Features:
+    """FF of hwrnn_mac_array."""
+    sums, simd, acc = v("Gates") * v("Pe"), v("Simd"), v("AccWidth")
+    registers = v("Registers", 0xFFFFFFFF)
+    groups, blocks = v("Groups"), v("Blocks")
+    found: Features = {}
+    if v("Counted", 0):
+        found |= dot_ffs(v)
+    else:
+        rows = packed_rows(v, v.family)
+        if registers & 1:
+            product = v("ProductWidth")
+            bits = v("OperandWidth") + v("WeightWidth")
+            found |= {
+                "soft": rows.soft * min(product, bits),
+                "hard": rows.alone * (v("PackedWidth") + v("OperandWidth")),
+                "packed": rows.full * (v("PackedWidth") + v("OperandWidth")),
+                "overlap": float(v("Overlap", 0)) * (v("Lanes") - 1) * rows.full,
+            }
+        terms = [(b, w) for k, (_, b, w) in enumerate(stages(v)) if registers >> (k + 1) & 1]
+        found |= {"tree": sums * sum(b * w for b, w in terms)}
+        carries = not v("Lut", 0) and v("Lanes") > 1
+        found |= {"carries": sums * sum(b for b, _ in terms) * float(carries)}
+    if blocks > 1:
+        stored = v.family is Family.ICE40 or groups == 1
+        used = registers & ((1 << (len(stages(v)) + 1)) - 1)
+        depth = used.bit_count()
+        group = max(clog2(groups), 1)
+        srl = v.wide and depth >= 3
+        found |= {
+            "acc": sums * acc,
+            "stored": sums * acc * groups if stored else 0,
+            "valid": depth,
+            "group": 0 if srl else (group + 1) * depth,
+            "srl": (group + 1) * float(srl),
+        }
+    del simd
+    return found
+
+
+def ands(v: View, sign: bool) -> list[int]:
+    """ANDs of each weight in hwrnn_dot_lut, those that count negative or the others."""
+    w, o = v("WeightWidth"), v("OperandWidth")
+    found = [0] * sum_width(v)
+    for i in range(w):
+        for j in range(o):
+            if i + j < len(found):
+                top = (v("WeightSigned", 1) and i == w - 1) != (
+                    v("OperandSigned", 1) and j == o - 1
+                )
+                found[i + j] += v("Simd") * (bool(top) == sign)
+    return found
+
+
+def sum_width(v: View) -> int:
+    """Bits of the sums of hwrnn_dot_lut."""
+    stage = (clog2(v("Simd")) + 1) // 2
+    return min(v("ProductWidth") + 2 * stage, v("AccWidth"))
+
+
+def heights(v: View, sign: bool) -> list[list[int]]:
+    """Bits of each weight behind each level of counters."""
+    made = ands(v, sign)
+    h = [(n + 2) // 3 + ((made[k - 1] + 1) // 3 if k else 0) for k, n in enumerate(made)]
+    found = [h]
+    while max(found[-1], default=0) > LEFT:
+        h = list(found[-1])
+        six = [n // COUNTER if n > LEFT else 0 for n in h]
+        for k in range(len(h)):
+            h[k] -= 5 * six[k]
+            h[k] += six[k - 1] if k > 0 else 0
+            h[k] += six[k - 2] if k > 1 else 0
+        found.append(h)
+    return found
+
+
+def dot(v: View) -> Features:
+    """LUT of hwrnn_dot_lut."""
+    sums = v("Gates") * v("Pe")
+    threes = sixes = adds = last = 0
+    for sign in (False, True):
+        threes += sum(-(-n // 3) for n in ands(v, sign))
+        levels = heights(v, sign)
+        for h in levels[:-1]:
+            sixes += sum(n // COUNTER for n in h if n > LEFT)
+        adds += sum(max(n - 1, 0) for n in levels[-1])
+        last += max(levels[-1], default=0)
+    return {
+        "threes": 2 * sums * threes,
+        "sixes": 3 * sums * sixes,
+        "adds": sums * adds,
+        "width": sums * sum_width(v),
+        "last": sums * last,
+    }
+
+
+def dot_ffs(v: View) -> Features:
+    """FF of hwrnn_dot_lut."""
+    sums, registers = v("Gates") * v("Pe"), v("Registers", 0xFFFFFFFF)
+    stage_count = (clog2(v("Simd")) + 1) // 2
+    every = [heights(v, sign) for sign in (False, True)]
+    levels = max(len(h) for h in every) - 1
+
+    def stage_of(at: int) -> int:
+        if at == 0 or stage_count == 0:
+            return 0
+        if at > levels or stage_count == 1:
+            return stage_count
+        return 1 + (at - 1) * (stage_count - 1) // levels
+
+    bits = 0
+    for h in every:
+        padded = h + [h[-1]] * (levels + 1 - len(h))
+        for at, row in enumerate(padded):
+            behind = sum(registers >> s & 1 for s in range(stage_of(at), stage_of(at + 1)))
+            bits += behind * sum(row)
+    last = sum_width(v) * (registers >> stage_count & 1)
+    return {"heaps": sums * bits, "sum": sums * last}
+
+
+ARITHMETIC: dict[str, tuple[Feature, Feature]] = {
+    "hwrnn_add": (pair, pair_ffs),
+    "hwrnn_sub": (pair, pair_ffs),
+    "hwrnn_mul": (mul, mul_ffs),
+    "hwrnn_requant_scale": (requant_scale, requant_scale_ffs),
+    "hwrnn_requant_thresholds": (thresholds, thresholds_ffs),
+    "hwrnn_threshold_level": (level, level_ffs),
+    "hwrnn_threshold_level_ram": (level_ram, level_ram_ffs),
+    "hwrnn_mac_array": (mac_array, mac_array_ffs),
+}

@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Memories: registers, LUT memory or blocks, and what reads and writes them."""
+
+from __future__ import annotations
+
+from hwrnn.board import Family
+from hwrnn.design.resources.blocks import rom_in_block
+from hwrnn.design.resources.contents import distinct_columns, pieces, vector_constants
+from hwrnn.design.resources.features import Feature, Features, View, clog2, decode, index, mux
+
+
+def lut_rows(v: View) -> int:
+    """Words of a LUT memory cell."""
+    return 32 if v.wide else 16
+
+
+def table(v: View, words: tuple[int, ...], bits: int, width: int) -> Features:
+    """A ROM of LUTs, once."""
+    if not words:
+        return {}
+    found = pieces(words, bits, width, v.family.lut_inputs)
+    first = f"leaves{min(bits, v.family.lut_inputs)}"
+    above = {k: a for k, a in found.items() if k != "leaves"}
+    return {first: found["leaves"], **above}
+
+
+def rom(v: View) -> Features:
+    """LUT of hwrnn_rom."""
+    if rom_in_block(v.part, v.family):
+        return {}
+    depth = v("Depth")
+    return table(v, v.part.words, clog2(depth), v("Width"))
+
+
+def rom_ffs(v: View) -> Features:
+    """FF of hwrnn_rom."""
+    if rom_in_block(v.part, v.family):
+        return {}
+    return {"width": distinct_columns(v.part.words, v("Width"))}
+
+
+def rom_ahead(v: View) -> Features:
+    """LUT of hwrnn_rom_ahead."""
+    return {"one": 1, "address": clog2(v("Depth"))}
+
+
+def rom_ahead_ffs(v: View) -> Features:
+    """FF of hwrnn_rom_ahead."""
+    return {"one": 1, "address": index(v("Depth")), "width": v("Width")}
+
+
+def lut(v: View) -> Features:
+    """LUT of hwrnn_lut."""
+    if rom_in_block(v.part, v.family):
+        return {}
+    bits = v("XWidth") + (clog2(v("Cells")) if v("Cells") > 1 else 0)
+    once = table(v, v.part.words, bits, v("YWidth"))
+    return {k: a * v("Lanes") for k, a in once.items()}
+
+
+def lut_ffs(v: View) -> Features:
+    """FF of hwrnn_lut."""
+    if not v("Register", 1) or rom_in_block(v.part, v.family):
+        return {}
+    return {"bits": v("Lanes") * distinct_columns(v.part.words, v("YWidth"))}
+
+
+def ram(v: View) -> Features:
+    """LUT of hwrnn_ram."""
+    return memory_of(v, v("Lanes"), v("Width"), v("Depth"))
+
+
+def memory_of(v: View, lanes: int, width: int, depth: int) -> Features:
+    """A memory on the config bus, with a read port for each lane."""
+    slices = -(-width // 32)
+    rows = lut_rows(v)
+    return {
+        "one": 1,
+        "slices": slices,
+        "banks": lanes * width * mux(v, -(-depth // rows)),
+        "enables": slices * -(-depth // rows),
+        "words": lanes * width * mux(v, depth) if v.family is Family.ICE40 else 0,
+    }
+
+
+def ram_ffs(v: View) -> Features:
+    """FF of hwrnn_ram."""
+    return {"data": v("Lanes") * v("Width") * v("Register", 1)}
+
+
+def lut_ram(v: View) -> Features:
+    """LUT of hwrnn_lut_ram."""
+    return memory_of(v, v("Lanes"), v("YWidth"), v("Cells") << v("XWidth"))
+
+
+def lut_ram_ffs(v: View) -> Features:
+    """FF of hwrnn_lut_ram."""
+    return {"data": v("Lanes") * v("YWidth") * v("Register", 1)}
+
+
+def vector_mem(v: View) -> Features:
+    """LUT of hwrnn_vector_mem."""
+    units, w, pe, simd = v("Units"), v("Width"), v("Pe"), v("Simd")
+    streams, cells = v("Streams"), v("Cells")
+    groups, blocks = -(-units // pe), -(-units // simd)
+    initial = v("Initial", 0)
+    zero = float(initial == 0)
+    ice = v.family is Family.ICE40
+    found: Features = {
+        "groups": groups * decode(v, clog2(groups) + 1),
+        "mux": simd * w * mux(v, blocks),
+        "first zero": zero * simd * w,
+        "first": (1 - zero) * simd * w * float(blocks == 1),
+        "constants": vector_constants(initial, units * w, simd * w, v.family.lut_inputs),
+        "two": simd * w * float(blocks == 2),
+        "blocks": float(blocks > 1) * simd * w,
+    }
+    if streams > 1:
+        rows = lut_rows(v)
+        found |= {
+            "streams": units * w * mux(v, streams) if ice else 0,
+            "banks": units * w * mux(v, -(-streams // rows)) if not ice else 0,
+            "kept first": units * w * (1 - zero),
+            "cells": units * w * mux(v, cells),
+        }
+    return found
+
+
+def vector_mem_ffs(v: View) -> Features:
+    """FF of hwrnn_vector_mem."""
+    stored = v("Units") * v("Width")
+    streams = v("Streams")
+    if streams == 1:
+        return {"kept": stored}
+    return {"streams": stored * streams if v.family is Family.ICE40 else 0}
+
+
+def state_mem(v: View) -> Features:
+    """LUT of hwrnn_state_mem."""
+    w, groups, streams, cells = v("Width"), v("Groups"), v("Streams"), v("Cells")
+    depth = groups * streams
+    initial = v("Initial", 0)
+    words = tuple((initial >> (k * w)) & ((1 << w) - 1) for k in range(cells * groups))
+    made = pieces(words, index(cells * groups), w, v.family.lut_inputs) if initial else {}
+    found: Features = {
+        "width": w,
+        "zero": w * float(initial == 0),
+        **{f"initial {k}": a for k, a in made.items()},
+        "address": clog2(depth) * float(streams > 1 and groups > 1),
+    }
+    if v.family is Family.ICE40 or depth == 1:
+        found |= {"words": depth * decode(v, clog2(depth) + 1), "mux": w * mux(v, depth)}
+    else:
+        banks = -(-depth // lut_rows(v))
+        found |= {"banks": w * mux(v, banks), "enables": float(banks > 1) * banks}
+    return found
+
+
+def state_mem_ffs(v: View) -> Features:
+    """FF of hwrnn_state_mem."""
+    w, depth = v("Width"), v("Groups") * v("Streams")
+    stored = v.family is Family.ICE40 or depth == 1
+    return {"data": w, "stored": w * depth if stored else 0}
+
+
+def select_step(v: View) -> Features:
+    """LUT of hwrnn_select_step."""
+    w, beats, first = v("Width"), v("Beats"), v("First", 0)
+    if first:
+        s = v("Streams")
+        return {"one": 1, "beat": clog2(beats), "streams": float(s > 1) * s}
+    ice = v.family is Family.ICE40 or beats == 1
+    banks = -(-beats // lut_rows(v))
+    return {
+        "last": 1,
+        "beats": clog2(beats),
+        "mux": w * (mux(v, beats) if ice else mux(v, banks)),
+        "words": float(ice) * beats,
+    }
+
+
+def select_step_ffs(v: View) -> Features:
+    """FF of hwrnn_select_step."""
+    w, beats = v("Width"), v("Beats")
+    stored = v.family is Family.ICE40 or beats == 1
+    if v("First", 0):
+        return {"beat": clog2(beats), "pass": v("Streams")}
+    return {"beat": clog2(beats), "one": 1, "stored": w * beats if stored else 0}
+
+
+def sequence(v: View, depth: int, width: int) -> Features:
+    """What stores whole sequences and is read a cycle later."""
+    return {"one": 1, "address": clog2(depth), "banks": width * mux(v, -(-depth // lut_rows(v)))}
+
+
+def reverse(v: View) -> Features:
+    """LUT of hwrnn_reverse."""
+    depth = v("Beats") * v("MaxSteps")
+    return sequence(v, 2 * depth, v("Width")) | {
+        "beat": clog2(v("Beats")),
+        "credit": v("OutDepth").bit_length(),
+    }
+
+
+def reverse_ffs(v: View) -> Features:
+    """FF of hwrnn_reverse."""
+    depth = v("Beats") * v("MaxSteps")
+    return {
+        "one": 1,
+        "address": index(depth),
+        "beat": clog2(v("Beats")),
+        "credit": v("OutDepth").bit_length(),
+        "width": v("Width"),
+    }
+
+
+def frame_fifo(v: View) -> Features:
+    """LUT of hwrnn_frame_fifo."""
+    return sequence(v, v("Depth"), v("Width") + 1) | {"credit": v("OutDepth").bit_length()}
+
+
+def frame_fifo_ffs(v: View) -> Features:
+    """FF of hwrnn_frame_fifo."""
+    depth = v("Depth")
+    return {
+        "one": 1,
+        "pointer": clog2(depth),
+        "count": depth.bit_length(),
+        "credit": v("OutDepth").bit_length(),
+        "width": v("Width") + 1,
+    }
+
+
+MEMORIES: dict[str, tuple[Feature, Feature]] = {
+    "hwrnn_rom": (rom, rom_ffs),
+    "hwrnn_rom_ahead": (rom_ahead, rom_ahead_ffs),
+    "hwrnn_lut": (lut, lut_ffs),
+    "hwrnn_ram": (ram, ram_ffs),
+    "hwrnn_lut_ram": (lut_ram, lut_ram_ffs),
+    "hwrnn_vector_mem": (vector_mem, vector_mem_ffs),
+    "hwrnn_state_mem": (state_mem, state_mem_ffs),
+    "hwrnn_select_step": (select_step, select_step_ffs),
+    "hwrnn_reverse": (reverse, reverse_ffs),
+    "hwrnn_frame_fifo": (frame_fifo, frame_fifo_ffs),
+}
