@@ -149,18 +149,20 @@ ACTIVATIONS: list[tuple[str, int, list[str], dict[str, list[float]]]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("op", "gates", "attributes"),
-    [
-        ("LSTM", 4, {"direction": "bidirectional"}),
-        ("LSTM", 4, {"direction": "reverse", "input_forget": 0}),
-        ("GRU", 3, {"direction": "bidirectional", "linear_before_reset": 1}),
-        ("GRU", 3, {}),
-        ("RNN", 1, {"direction": "reverse"}),
-        *((op, gates, {"activations": names} | more) for op, gates, names, more in ACTIVATIONS),
-    ],
-    ids=str,
-)
+NODES: list[tuple[str, int, dict[str, Any]]] = [
+    ("LSTM", 4, {"direction": "bidirectional"}),
+    ("LSTM", 4, {"direction": "reverse", "input_forget": 0}),
+    ("GRU", 3, {"direction": "bidirectional", "linear_before_reset": 1}),
+    ("GRU", 3, {}),
+    ("RNN", 1, {"direction": "reverse"}),
+    *(
+        (op, gates, dict[str, Any](more, activations=names))
+        for op, gates, names, more in ACTIVATIONS
+    ),
+]
+
+
+@pytest.mark.parametrize(("op", "gates", "attributes"), NODES, ids=str)
 def test_lengths_and_activations_as_in_onnx_runtime(
     op: str, gates: int, attributes: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -176,7 +178,7 @@ def test_lengths_and_activations_as_in_onnx_runtime(
         assert np.abs(got - want).max() <= 2e-3 * np.abs(want).max()
 
 
-REFUSED = {
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "clip": (
         {"clip": 3.0},
         'm.onnx: node "rec" (LSTM): has clip set, which cuts every gate\'s sum\n'

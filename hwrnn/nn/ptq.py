@@ -287,15 +287,15 @@ def fit_weights(made: nn.Module, recipe: Recipe) -> None:
 
 
 def act_quant(recipe: Recipe, *, signed: bool) -> type:
-    """The activations' quantiser."""
+    """The activations' quantiser; a class of its own, for QuantRNN ignores gate_acc_bit_width."""
     known = {
         ("pot", True): Int8ActPerTensorFixedPoint,
         ("pot", False): Uint8ActPerTensorFixedPoint,
         ("float", True): Int8ActPerTensorFloat,
         ("float", False): Uint8ActPerTensorFloat,
     }
-    found: type = known[recipe.scales, signed]
-    return found
+    base = known[recipe.scales, signed]
+    return type(base.__name__, (base,), {"bit_width": recipe.act_bits})
 
 
 def quantised_dense(layer: nn.Module, calls: list[Call], recipe: Recipe) -> nn.Module:
@@ -307,7 +307,6 @@ def quantised_dense(layer: nn.Module, calls: list[Call], recipe: Recipe) -> nn.M
         "weight_quant": weight_quant(recipe),
         "weight_bit_width": recipe.weight_bits,
         "input_quant": act_quant(recipe, signed=signed),
-        "input_bit_width": recipe.act_bits,
     }
     made: nn.Module
     if isinstance(layer, nn.Conv1d):
@@ -358,7 +357,6 @@ def quantised_recurrent(layer: Any, calls: list[Call], recipe: Recipe) -> nn.Mod
     names = {nn.LSTM: ACTS[:5], nn.GRU: (*ACTS[:4], ACTS[5]), nn.RNN: ACTS[:2]}[type(layer)]
     for name in names:
         options[f"{name}_quant"] = act_quant(recipe, signed=name != "sigmoid")
-        options[f"{name}_bit_width"] = recipe.act_bits
     form: Callable[..., Any] = {nn.LSTM: qnn.QuantLSTM, nn.GRU: QuantGRU, nn.RNN: qnn.QuantRNN}[
         type(layer)
     ]
