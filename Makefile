@@ -25,6 +25,7 @@ help:
 	@echo "make test    all tests; a missing tool is an error"
 	@echo "make lint    ruff, mypy, import-linter"
 	@echo "make bench   speed of every engine"
+	@echo "make bench-synth  size of the matrix-vector unit beside others, from yosys"
 	@echo "make sweep   all random sweeps, to docs/sweeps.md; resumes where it stopped"
 	@echo "make calibrate  fit the resource model to netlists of yosys; resumes where it stopped"
 	@echo "make clean   remove what was built; $(VENV) stays"
@@ -63,6 +64,9 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	@$(RUN) python benchmarks/bench.py
+
+bench-synth: $(STAMP)
+	@$(RUN) python benchmarks/bench_synth.py
 
 sweep: $(STAMP)
 	@$(RUN) python benchmarks/sweep.py

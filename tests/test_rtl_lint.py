@@ -129,6 +129,10 @@ SETS: dict[str, list[Parameters]] = {
         {"Rows": 2, "Lanes": 2, "PackedWidth": 25, "Register": 0},
         {"Rows": 130, "Columns": 128, "Lanes": 2, "PackedWidth": 25},  # many
     ],
+    "hwrnn_mvu_stream": [
+        {"Groups": 128, "Blocks": 12, "Pe": 4, "Simd": 16, "AccWidth": 24},
+        {"Groups": 1, "Blocks": 3, "Simd": 5, "Pe": 2, "AccWidth": 20},
+    ],
     "hwrnn_operand": [{"Sources": 3, "Width": 5}],
     "hwrnn_pending": [{"Most": 5}, {"Most": 1, "Streams": 3}],
     "hwrnn_register": [{"Register": 0}, {"Width": 1}],
