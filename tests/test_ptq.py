@@ -146,6 +146,8 @@ def test_convolutions_tables_and_shared_layers() -> None:
 class Strange(torch.nn.Module):
     """A parameter of its own."""
 
+    lstm: Any
+
     def __init__(self, **parts: Any) -> None:  # noqa: ANN401
         super().__init__()
         for name, part in parts.items():
