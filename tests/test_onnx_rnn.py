@@ -109,13 +109,25 @@ def test_the_integers_are_those_of_the_quantised_file(name: str, tmp_path: Path)
 
 
 def recurrent(op: str, gates: int, **attributes: Any) -> ModelProto:  # noqa: ANN401
-    """A node of 3 inputs and 4 units, (steps, batch, 3), with sequence_lens as an input."""
+    """A node of 3 inputs and 4 units, (steps, batch, 3), with sequence_lens as an input.
+
+    An LSTM has peepholes and initial states, too.
+    """
     rng = np.random.default_rng(4)
     both = 2 if attributes.get("direction") == "bidirectional" else 1
     shapes = {"W": (both, 4 * gates, 3), "R": (both, 4 * gates, 4), "B": (both, 8 * gates)}
+    more = ["h", "c", "P"] if op == "LSTM" else ["h"]
     made = {k: rng.uniform(-0.6, 0.6, n).astype(np.float32) for k, n in shapes.items()}
+    made["P"] = rng.uniform(-0.9, 0.9, (both, 12)).astype(np.float32)
+    for k in ("h", "c"):
+        made[k] = np.repeat(rng.uniform(-0.5, 0.5, (both, 1, 4)), 3, axis=1).astype(np.float32)
     made_node = helper.make_node(
-        op, ["X", "W", "R", "B", "lens"], ["Y", "Y_h"], name="rec", hidden_size=4, **attributes
+        op,
+        ["X", "W", "R", "B", "lens", *more],
+        ["Y", "Y_h"],
+        name="rec",
+        hidden_size=4,
+        **attributes,
     )
     ports = [
         helper.make_tensor_value_info("X", TensorProto.FLOAT, ["steps", "batch", 3]),
@@ -125,7 +137,8 @@ def recurrent(op: str, gates: int, **attributes: Any) -> ModelProto:  # noqa: AN
         helper.make_tensor_value_info("Y", TensorProto.FLOAT, ["steps", both, "batch", 4]),
         helper.make_tensor_value_info("Y_h", TensorProto.FLOAT, [both, "batch", 4]),
     ]
-    constants = [numpy_helper.from_array(v, k) for k, v in made.items()]
+    used = {"W", "R", "B", *more}
+    constants = [numpy_helper.from_array(v, k) for k, v in made.items() if k in used]
     graph = helper.make_graph([made_node], "g", ports, ends, constants)
     opsets = [helper.make_opsetid("", 17)]
     return helper.make_model(graph, opset_imports=opsets, ir_version=9)
@@ -240,13 +253,13 @@ def test_calibration_data_that_do_not_fit(shape: tuple[int, ...], tmp_path: Path
 def test_calibration_with_several_lengths_and_every_observer(tmp_path: Path) -> None:
     onnx.save(recurrent("GRU", 3), tmp_path / "m.onnx")
     rng = np.random.default_rng(6)
-    data = [rng.uniform(-1, 1, (n, 2, 3)).astype(np.float32) for n in (3, 7)]
+    data = [rng.uniform(-1, 1, (n, 3, 3)).astype(np.float32) for n in (3, 7)]
     found = [
         hwrnn.load(tmp_path / "m.onnx", calibration=data, observer=observer, scales=scales)
         for observer in ("max", "percentile", "mse")
         for scales in ("pot", "float")
     ]
-    want = runtime(recurrent("GRU", 3), data[1], [7, 7])[0]
+    want = runtime(recurrent("GRU", 3), data[1], [7, 7, 7])[0]
     for graph in found:
         made = hwrnn.run(graph, data[1])
         assert isinstance(made, dict)
