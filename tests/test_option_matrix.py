@@ -13,7 +13,7 @@ pytest.importorskip("torch")
 import option_matrix  # noqa: E402 - only with torch
 from option_matrix import CELLS, TABLES, Case, combinations  # noqa: E402
 
-SAMPLE = option_matrix.sample(50)
+SAMPLE = option_matrix.sample(20)
 ROOT = Path(__file__).resolve().parent.parent
 
 

@@ -261,6 +261,15 @@ def test_constants_that_differ_from_sequence_to_sequence(tmp_path: Path) -> None
     )
 
 
+def test_each_layer_starts_with_its_own_state() -> None:
+    layer = calibrated(lstm(num_layers=2), random(8, 5, 3), *states(2, 2, 8))
+    x, h, c = map(torch.from_numpy, (random(2, 5, 3), *states(2, 2, 2)))
+    y = x
+    for k in range(2):
+        y = layer.layers[k][0](y, h[k], c[k])[0]  # type: ignore[index, operator]
+    assert torch.equal(layer(x, h, c)[0], getattr(y, "value", y))
+
+
 def test_brevitas_own_layers_export_though_they_raise(tmp_path: Path) -> None:
     mine = calibrated(Held(lstm(num_layers=2), 2, 2, "expand"), random(8, 5, 3))
     theirs = Held(qnn.QuantLSTM(3, HIDDEN, num_layers=2, batch_first=True), 2, 2, "expand").eval()
