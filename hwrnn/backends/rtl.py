@@ -9,6 +9,7 @@ from functools import cache
 
 from hwrnn import __version__
 from hwrnn.backends.files import FileSet
+from hwrnn.backends.fusesoc import core_files
 from hwrnn.backends.identity import version_word
 from hwrnn.backends.jinja import PACKAGE, render
 from hwrnn.backends.rtl_netlist import Module
@@ -91,6 +92,9 @@ def emit_rtl(design: Design) -> FileSet:
         files["weights.json"] = top.memories.config.text(top.layout)
     if view.vivado:
         files["vivado.tcl"] = render("rtl/vivado.tcl.j2", view)
+    made_from = (view.tool, view.model, view.model_hash)
+    names = (view.sources, view.memories)
+    files |= core_files(made_from, view.top, view.version, design.board, names)
     return FileSet(files)
 
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from hwrnn.backends.rtl_memory import Content, Memories, hex_words
-from hwrnn.backends.rtl_netlist import Module
+from hwrnn.backends.rtl_netlist import Module, Parameter
 from hwrnn.backends.rtl_taps import Taps
 from hwrnn.design.design import Engine
 from hwrnn.design.engine import Storage
@@ -68,7 +68,7 @@ def reads_ahead(engine: Engine, memories: Memories) -> bool:
 
 def weights_ahead(module: Module, content: Content, memories: Memories) -> None:
     """A weight memory that is read ahead of the issue."""
-    parameters = {
+    parameters: dict[str, Parameter] = {
         "Width": content.width,
         "Depth": content.text.count("\n"),
         "File": memories.file(content.name, content.text),
