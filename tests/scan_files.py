@@ -62,11 +62,11 @@ def random(rng: np.random.Generator, *shape: int) -> np.ndarray:
 def qcdq_lstm(
     seed: int = 0, sizes: Sizes | None = None, *, odd: int = 3, states: bool = True
 ) -> onnx.ModelProto:
-    """The notebook's cell; `odd`: zero point of the tanh gate; `states`: c is an output, too."""
+    """The notebook's cell; `odd`: zero point of x and tanh; `states`: c is an output, too."""
     s = sizes or Sizes()
     rng = np.random.default_rng(seed)
     b = Body(prefix="b_")
-    x = b.qdq("b_x", 1 / 128)
+    x = b.qdq("b_x", 1 / 128, odd)
     act: dict[str, str] = {}
     for k, gate in enumerate(GATES):
         scale = 0.0017 + 0.0001 * k
