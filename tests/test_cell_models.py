@@ -185,7 +185,8 @@ def block_ram_cases(cell: str) -> list[Case]:
     ]
     cases.append(make("latches", steps))
     # Simple dual port: DI and DO of both ports side by side, a write enable for each byte.
-    given = {"READ_WIDTH_A": wide, "WRITE_WIDTH_B": wide, "WRITE_MODE_A": "READ_FIRST"}
+    given: dict[str, int | str] = {"READ_WIDTH_A": wide, "WRITE_WIDTH_B": wide}
+    given["WRITE_MODE_A"] = "READ_FIRST"
     make = block_ram(cell, **given, WRITE_MODE_B="READ_FIRST", **first, **sdp)
     half, low = (0x83828180, 0x87868584) if big else (0x8180, 0x8382)
     steps = [
