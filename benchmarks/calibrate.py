@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 sys.path[:0] = [str(Path(__file__).resolve().parent)]
 
@@ -35,6 +36,14 @@ HEAD = ("family", "module", "hash", "luts", "ffs", "lut_rams", "dsps", "block_ra
 CHUNK = 60  # instances of a run of yosys
 SMALL = 12  # LUTs or FFs; below, errors count as if it were so many
 ALIKE = {Family.XCUP: Family.XC7}  # the same LUTs: rows of both fit both
+BORROWS = {  # whose models a family has for a module that was not synthesised for it
+    Family.GOWIN: Family.ECP5,
+    Family.ICE40: Family.ECP5,
+    Family.XC7: Family.ECP5,
+    Family.XCUP: Family.XC7,
+}
+BORROWED_ERROR = 0.3
+ORDER = (Family.ECP5, Family.GOWIN, Family.ICE40, Family.XC7, Family.XCUP)
 Row = tuple[Part, Cells]
 
 
@@ -51,14 +60,26 @@ def main() -> int:
         for name, parts in missing(table, family, every[family]).items():
             if not chosen.groups or name in chosen.groups.split(","):
                 table.fill(family, parts)
-    data = {"tool": tool(), "families": {}}
-    for family in Family:
-        rows = [*table.rows(family, every[family])]
-        if family in ALIKE:
-            rows += table.rows(ALIKE[family], every[ALIKE[family]])
-        data["families"][family.value] = fitted(family, rows)
+    rows = {family: [*table.rows(family, every[family])] for family in Family}
+    table.prune(rows)
+    data = {"tool": tool(), "families": models(rows)}
     DATA.write_text(json.dumps(data, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return 0
+
+
+def models(rows: dict[Family, list[Row]]) -> dict[str, dict[str, dict[str, Any]]]:
+    """The models of all families; a module without rows of its own has those of a like family."""
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for family in ORDER:
+        alike = rows.get(ALIKE[family], []) if family in ALIKE else []
+        made = fitted(family, [*rows.get(family, []), *alike])
+        if family in BORROWS:
+            for kind in KINDS:
+                for module, model in found[BORROWS[family].value][kind].items():
+                    error = max(model["error"], BORROWED_ERROR)
+                    made[kind].setdefault(module, {**model, "error": error, "rows": 0})
+        found[family.value] = made
+    return found
 
 
 def missing(table: Table, family: Family, every: dict[str, list[Part]]) -> dict[str, list[Part]]:
@@ -113,6 +134,15 @@ class Table:
                 if made is not None:
                     yield part, made
 
+    def prune(self, rows: dict[Family, list[Row]]) -> None:
+        """Write the table anew, without what is not used any more."""
+        with TABLE.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(HEAD)
+            for family, own in rows.items():
+                for part, made in sorted(own, key=lambda r: (r[0].module, digest(r[0], family))):
+                    writer.writerow(line(family, part, digest(part, family), made))
+
 
 def line(family: Family, part: Part, key: str, made: Cells) -> tuple[object, ...]:
     """A row; a parameter of many bits is left out, it is in the hash."""
@@ -148,9 +178,9 @@ def tool() -> str:
     return f"pyosys {metadata.version('pyosys')}"
 
 
-def fitted(family: Family, rows: Sequence[Row]) -> dict[str, dict[str, object]]:
+def fitted(family: Family, rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
     """The model of every module of which there are rows."""
-    found: dict[str, dict[str, object]] = {kind: {} for kind in KINDS}
+    found: dict[str, dict[str, Any]] = {kind: {} for kind in KINDS}
     for module in sorted({p.module for p, _ in rows} & set(MODULES)):
         own = [(p, c) for p, c in rows if p.module == module]
         for kind in KINDS:
@@ -158,7 +188,7 @@ def fitted(family: Family, rows: Sequence[Row]) -> dict[str, dict[str, object]]:
     return found
 
 
-def fit(kind: str, family: Family, rows: Sequence[Row]) -> dict[str, object]:
+def fit(kind: str, family: Family, rows: Sequence[Row]) -> dict[str, Any]:
     """Weights that are not negative, with the least relative error; and that error."""
     made = [features(kind, p, family) for p, _ in rows]
     names = sorted({k for f in made for k, v in f.items() if v})

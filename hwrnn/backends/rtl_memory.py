@@ -88,7 +88,7 @@ class Memories:
     ) -> None:
         """A memory that is read a word a cycle; `name` is that of the instance."""
         parameters, config = self.parts(content.name, content.width, content.text)
-        if self.config is not None and storage is not None:
+        if storage is not None:
             parameters["Style"] = STYLES[storage]
         if storage is Storage.URAM:
             parameters["File"] = ""  # it has no contents at power-on: they come from an image

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hwrnn.board import Board, Family, Toolchain
-from hwrnn.design.design import AxisIn, Design, Engine, Kernel, Reverse, ceil_div
+from hwrnn.design.design import AxisIn, Design, Engine, Kernel, Reverse, ceil_div, kernel_outputs
 from hwrnn.design.engine import Storage
+from hwrnn.design.resources.blocks import fewest
 from hwrnn.errors import DesignError
 
 BLOCK_FROM_BITS = 4096  # a smaller memory is made of LUTs
@@ -38,13 +40,10 @@ class Memory:
         return self.bits >= BLOCK_FROM_BITS and self.depth >= BLOCK_FROM_DEPTH
 
     def blocks(self, board: Board) -> int:
-        """Block RAMs of the board, over all shapes of a block: the fewest."""
+        """Block RAMs of the board, halves rounded up."""
         if self.storage is not Storage.BRAM:
             return 0
-        full = board.block_ram_bits
-        widest = 72 if full >= 32768 else 36 if full >= 16384 else 16
-        shapes = [(full // w, w) for w in (1, 2, 4, 9, 18, 36, 72, 8, 16) if w <= widest]
-        return min(ceil_div(self.depth, d) * ceil_div(self.width, w) for d, w in shapes)
+        return math.ceil(fewest(board.family, self.depth, self.width))
 
     def urams(self, board: Board) -> int:
         """UltraRAM blocks of the board."""
@@ -123,7 +122,7 @@ def store_weights(
         if wish != "auto"
     }
     made = [replace(weight_memory(engines[n]), storage=s) for n, s in chosen.items()]
-    left = board.block_rams - sum(m.blocks(board) for m in made)
+    left = board.block_rams - sum(m.blocks(board) for m in made) - buffer_blocks(kernels, board)
     free = [weight_memory(k) for name, k in engines.items() if name not in chosen]
     for memory in sorted(free, key=lambda m: (-m.bits, m.name)):
         in_blocks = replace(memory, storage=Storage.BRAM)
@@ -134,6 +133,16 @@ def store_weights(
     return tuple(
         replace(k, storage=chosen[k.name]) if isinstance(k, Engine) else k for k in kernels
     )
+
+
+def buffer_blocks(kernels: Sequence[Kernel], board: Board) -> int:
+    """Block RAMs of the FIFOs behind kernels."""
+    found = 0
+    for stream in (s for k in kernels for s in kernel_outputs(k) if s.depth > 2):
+        width = stream.lanes * stream.type.bits + 1 + stream.id_bits
+        if buffer_style(board, stream.depth, width, registered=False) == "block":
+            found += math.ceil(fewest(board.family, stream.depth, width))
+    return found
 
 
 def asked(name: str, wish: str, board: Board, *, writable: bool) -> Storage:

@@ -234,12 +234,13 @@ def hard_multipliers(part: Part, family: Family) -> float:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
     """A memory block: its (depth, width) with a port that reads and one that writes, and with two
-    that read; `size`: of the blocks that a board file counts.
+    that read; `size`: of the blocks that a board file counts; `cost`: what yosys thinks of it.
     """
 
     simple: tuple[tuple[int, int], ...]
     dual: tuple[tuple[int, int], ...]
     ports: int
+    cost: int = 128
     size: float = 1.0
 
 
@@ -252,8 +253,19 @@ def shapes(bits: int, widths: tuple[int, ...], ninth: bool = True) -> tuple[tupl
 NARROW = (1, 2, 4, 9, 18)
 BLOCKS: dict[Family, tuple[Block, ...]] = {
     Family.XC7: (
-        Block(simple=shapes(16384, (*NARROW, 36)), dual=shapes(16384, NARROW), ports=2, size=0.5),
-        Block(simple=shapes(32768, (*NARROW, 36, 72)), dual=shapes(32768, (*NARROW, 36)), ports=2),
+        Block(
+            simple=shapes(16384, (*NARROW, 36)),
+            dual=shapes(16384, NARROW),
+            ports=2,
+            cost=129,
+            size=0.5,
+        ),
+        Block(
+            simple=shapes(32768, (*NARROW, 36, 72)),
+            dual=shapes(32768, (*NARROW, 36)),
+            ports=2,
+            cost=257,
+        ),
     ),
     Family.ECP5: (Block(simple=shapes(16384, (*NARROW, 36)), dual=shapes(16384, NARROW), ports=2),),
     Family.GOWIN: (
@@ -264,30 +276,23 @@ BLOCKS: dict[Family, tuple[Block, ...]] = {
             simple=shapes(4096, (2, 4, 8, 16), ninth=False),
             dual=shapes(4096, (2, 4, 8, 16), ninth=False),
             ports=1,
+            cost=64,
         ),
     ),
 }
 BLOCKS[Family.XCUP] = BLOCKS[Family.XC7]
+ROMS = ("hwrnn_rom", "hwrnn_rom_ahead", "hwrnn_lut", "hwrnn_threshold_level")
 BUFFERS = ("hwrnn_fifo", "hwrnn_frame_fifo", "hwrnn_reverse", "hwrnn_select_step")
 
 
 def memory_blocks(part: Part, family: Family) -> float:
     """Memory blocks of a part."""
-    given = part.given
     if part.module in BUFFERS:
         if part.style != "block":
             return 0
         return fewest(family, *buffer_size(part))
-    if part.module in ("hwrnn_rom", "hwrnn_rom_ahead"):
-        if not rom_in_block(part, family):
-            return 0
-        return rom_blocks(family, given["Depth"], given["Width"], 1)
-    if part.module == "hwrnn_lut" and rom_in_block(part, family):
-        depth = given.get("Cells", 1) << given["XWidth"]
-        return rom_blocks(family, depth, given["YWidth"], given.get("Lanes", 1))
-    if part.module == "hwrnn_threshold_level" and rom_in_block(part, family):
-        depth = given.get("Groups", 1) << given.get("Level", 0)
-        return rom_blocks(family, depth, given["ThresholdWidth"], given.get("Lanes", 1))
+    if part.module in ROMS and rom_in_block(part, family):
+        return rom_blocks(family, *rom_size(part))
     return 0
 
 
@@ -305,13 +310,52 @@ def buffer_size(part: Part) -> tuple[int, int]:
             return v("Depth"), v("Width")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """A memory in blocks: `banks` of rows that multiplexers choose among, side by side."""
+
+    blocks: float
+    banks: int
+
+
+@cache
+def stack(family: Family, depth: int, width: int, *, dual: bool = False) -> Stack:
+    """What memory_libmap of yosys chooses: the least cost of blocks and of multiplexers."""
+    found = []
+    for block in BLOCKS[family]:
+        for rows, columns in block.dual if dual else block.simple:
+            banks = -(-depth // rows)
+            number = -(-banks * width // columns)
+            cost = number * block.cost + MUX_COST * (banks - 1) * width
+            found.append((cost, number * block.size, banks))
+    _, blocks, banks = min(found)
+    return Stack(blocks=blocks, banks=banks)
+
+
+MUX_COST = 0.5  # of a bit of a multiplexer of two
+
+
 def fewest(family: Family, depth: int, width: int, *, dual: bool = False) -> float:
-    """The fewest blocks that hold `depth` words of `width` bits."""
-    return min(
-        block.size * -(-depth // d) * -(-width // w)
-        for block in BLOCKS[family]
-        for d, w in (block.dual if dual else block.simple)
-    )
+    """Blocks that hold `depth` words of `width` bits."""
+    return stack(family, depth, width, dual=dual).blocks
+
+
+def rom_size(part: Part) -> tuple[int, int, int]:
+    """Depth, width and read ports of a ROM."""
+    v = Widths(part)
+    match part.module:
+        case "hwrnn_lut":
+            return v("Cells") << v("XWidth"), v("YWidth"), v("Lanes")
+        case "hwrnn_threshold_level":
+            return v("Groups") << v("Level", 0), v("ThresholdWidth"), v("Lanes")
+        case _:
+            return v("Depth"), v("Width"), 1
+
+
+def rom_banks(part: Part, family: Family) -> int:
+    """Banks of a ROM of memory blocks."""
+    depth, width, readers = rom_size(part)
+    return stack(family, depth, width, dual=readers > 1 and BLOCKS[family][0].ports > 1).banks
 
 
 def rom_blocks(family: Family, depth: int, width: int, readers: int) -> float:

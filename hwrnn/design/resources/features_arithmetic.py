@@ -8,11 +8,12 @@ from hwrnn.design.resources.blocks import (
     PackedRows,
     packed_rows,
     product_widths,
+    rom_in_block,
     scale_split,
 )
 from hwrnn.design.resources.contents import distinct_columns
 from hwrnn.design.resources.features import Feature, Features, View, clog2, mux
-from hwrnn.design.resources.features_memory import table
+from hwrnn.design.resources.features_memory import bank_bits, choosing, table
 
 COUNTER = 6  # bits that hwrnn_count_six counts
 LEFT = 5  # bits of a weight that hwrnn_dot_lut leaves to its adders
@@ -157,12 +158,15 @@ def level(v: View) -> Features:
     """LUT of hwrnn_threshold_level."""
     lanes, x, width = v("Lanes"), v("XWidth"), v("ThresholdWidth")
     depth, y = v("Groups") << v("Level", 0), v("YWidth")
-    made = table(v, v.part.words, clog2(depth), width)
+    block = rom_in_block(v.part, v.family)
+    made = {} if block else table(v, v.part.words, clog2(depth), width)
+    chosen = choosing(v) if block else {}
     return {
         "compare": lanes * x,
         "lanes": lanes,
         "offset": lanes * y * float(v("Lo", 0) != 0),
         **scaled(made, lanes),
+        **chosen,
     }
 
 
@@ -171,11 +175,13 @@ def level_ffs(v: View) -> Features:
     lanes, x = v("Lanes"), v("XWidth")
     mid, out = v("RegisterMid", 1), v("RegisterOut", 1)
     position = max(v("Level", 0), 1)
-    words = distinct_columns(v.part.words, v("ThresholdWidth"))
+    block = rom_in_block(v.part, v.family)
+    words = 0 if block else distinct_columns(v.part.words, v("ThresholdWidth"))
     return {
         "threshold": lanes * words * mid,
         "beside": lanes * (position + x) * mid,
         "out": lanes * (x + v("YWidth")) * out,
+        **(bank_bits(v) if block else {}),
     }
 
 
@@ -221,13 +227,13 @@ def mac_array(v: View) -> Features:
     groups, blocks = v("Groups"), v("Blocks")
     carries = not v("Lut", 0) and v("Lanes") > 1
     if blocks > 1:
-        found |= {"acc": sums * acc, "sums": sums, "delay": 1, "first": sums * acc}
+        found |= {"acc": sums * acc, "sums": sums, "delay": 1}
         if v.family is Family.ICE40:
-            found |= {"kept": sums * acc * mux(v, groups), "words": groups}
+            found |= {"kept": sums * acc * mux(v, groups), "words": groups, "first": sums * acc}
         else:
-            rows_of = 32 if v.wide else 16
-            banks = -(-groups // rows_of)
-            found |= {"banks": sums * acc * mux(v, banks), "enables": banks * float(banks > 1)}
+            banks = -(-groups // (32 if v.wide else 16))
+            found[f"first{clog2(banks)}"] = sums * acc
+            found["enables"] = banks * float(banks > 1)
     else:
         found |= {"carry out": sums * acc * float(carries)}
     del simd
@@ -267,16 +273,20 @@ def stages(v: View) -> list[tuple[int, int, int]]:
 
 
 def tree(v: View) -> Features:
-    """The adder tree of a MAC array."""
-    sums = v("Gates") * v("Pe")
-    carries = not v("Lut", 0) and v("Lanes") > 1
-    bits = sum((before - behind) * width for before, behind, width in stages(v))
-    adders = sum(before - behind for before, behind, _ in stages(v))
-    return {
-        "tree": sums * bits,
-        "adders": sums * adders,
-        "carries": sums * adders * float(carries),
-    }
+    """The adder tree of a MAC array, by how many numbers are added at once: yosys makes
+    compressors of three or four, unless carries go in.
+    """
+    sums, registers = v("Gates") * v("Pe"), v("Registers", 0xFFFFFFFF)
+    carries = "c" if not v("Lut", 0) and v("Lanes") > 1 else ""
+    found: Features = {}
+    for k, (before, behind, width) in enumerate(stages(v)):
+        whole, rest = divmod(before, 4)
+        for terms, number in ((4, whole), (rest, 1 if rest > 1 else 0)):
+            name = f"add{terms}{carries}"
+            found[name] = found.get(name, 0) + float(sums * number * width)
+        if not registers >> (k + 1) & 1:
+            found["open"] = found.get("open", 0) + float(sums * behind * width)
+    return found
 
 
 def mac_array_ffs(v: View) -> Features:

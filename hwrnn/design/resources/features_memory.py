@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from hwrnn.board import Family
-from hwrnn.design.resources.blocks import rom_in_block
+from hwrnn.design.resources.blocks import rom_banks, rom_in_block, rom_size
 from hwrnn.design.resources.contents import distinct_columns, pieces, vector_constants
 from hwrnn.design.resources.features import Feature, Features, View, clog2, decode, index, mux
 
@@ -24,10 +24,22 @@ def table(v: View, words: tuple[int, ...], bits: int, width: int) -> Features:
     return {first: found["leaves"], **above}
 
 
+def choosing(v: View) -> Features:
+    """The multiplexers behind the banks of a ROM of memory blocks."""
+    _, width, readers = rom_size(v.part)
+    return {"bank mux": readers * width * mux(v, rom_banks(v.part, v.family))}
+
+
+def bank_bits(v: View) -> Features:
+    """The address bits that choose a bank, a cycle later."""
+    _, _, readers = rom_size(v.part)
+    return {"bank": readers * clog2(rom_banks(v.part, v.family))}
+
+
 def rom(v: View) -> Features:
     """LUT of hwrnn_rom."""
     if rom_in_block(v.part, v.family):
-        return {}
+        return choosing(v)
     depth = v("Depth")
     return table(v, v.part.words, clog2(depth), v("Width"))
 
@@ -35,24 +47,24 @@ def rom(v: View) -> Features:
 def rom_ffs(v: View) -> Features:
     """FF of hwrnn_rom."""
     if rom_in_block(v.part, v.family):
-        return {}
+        return bank_bits(v)
     return {"width": distinct_columns(v.part.words, v("Width"))}
 
 
 def rom_ahead(v: View) -> Features:
     """LUT of hwrnn_rom_ahead."""
-    return {"one": 1, "address": clog2(v("Depth"))}
+    return {"one": 1, "address": clog2(v("Depth")), **choosing(v)}
 
 
 def rom_ahead_ffs(v: View) -> Features:
     """FF of hwrnn_rom_ahead."""
-    return {"one": 1, "address": index(v("Depth")), "width": v("Width")}
+    return {"one": 1, "address": index(v("Depth")), "width": v("Width"), **bank_bits(v)}
 
 
 def lut(v: View) -> Features:
     """LUT of hwrnn_lut."""
     if rom_in_block(v.part, v.family):
-        return {}
+        return choosing(v)
     bits = v("XWidth") + (clog2(v("Cells")) if v("Cells") > 1 else 0)
     once = table(v, v.part.words, bits, v("YWidth"))
     return {k: a * v("Lanes") for k, a in once.items()}
@@ -60,7 +72,9 @@ def lut(v: View) -> Features:
 
 def lut_ffs(v: View) -> Features:
     """FF of hwrnn_lut."""
-    if not v("Register", 1) or rom_in_block(v.part, v.family):
+    if rom_in_block(v.part, v.family):
+        return bank_bits(v)
+    if not v("Register", 1):
         return {}
     return {"bits": v("Lanes") * distinct_columns(v.part.words, v("YWidth"))}
 
