@@ -289,3 +289,23 @@ def test_brevitas_own_layers_export_though_they_raise(tmp_path: Path) -> None:
 def test_projections_are_refused_by_name(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name} has no projection"):
         getattr(hwrnn.nn, name)(3, 4, proj_size=2)
+
+
+def test_zero_points_compare_with_the_module(tmp_path: Path) -> None:
+    shifted = quant.ShiftedUint8ActPerTensorFloat
+    options = {"weight_quant": quant.ShiftedUint8WeightPerTensorFloat, "io_quant": shifted}
+    net = calibrated(
+        Net(lstm(tanh_quant=shifted, gate_acc_quant=shifted, **options), lambda y, _: y),
+        random(8, 5, 3),
+    )
+    hwrnn.export(net, random(2, 5, 3), tmp_path / "m.onnx")
+    graph, x = hwrnn.load(tmp_path / "m.onnx"), random(200, 6, 3, seed=5)
+    report: Any = hwrnn.verify(graph, x, engines=(), module=net).module
+    assert report.differing_integers == 0
+    assert report.constants == ()
+    layer: Any = net.layer
+    layer.layers[0][0].cell.cell_tanh_quant.fused_activation_quant_proxy.register_forward_hook(
+        lambda _, __, out: (out[0] + out[1], *out[1:])
+    )
+    report = hwrnn.verify(graph, x[:2], engines=(), module=net).module
+    assert report.traces[0].quantiser.endswith("cell_gate_gate")

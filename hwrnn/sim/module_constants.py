@@ -74,6 +74,7 @@ class QuantisedConstant:
     scale: Floats
     type: IntType
     rounding: Rounding
+    zero: Floats
 
     @property
     def raw(self) -> Floats:
@@ -81,14 +82,17 @@ class QuantisedConstant:
         return np.asarray(numpy_helper.to_array(self.tensor), np.float64)
 
     def exact(self, raw: Floats) -> Ints:
-        """What the file means."""
-        return quantise(raw, np.asarray(self.scale), self.type, self.rounding)
+        """What the file means; without the zero point, as all integers of constants."""
+        q = quantise(raw, np.asarray(self.scale), self.type, self.rounding, self.zero)
+        return q - self.zero.astype(np.int64)
 
     def in_float32(self, raw: Floats) -> Ints:
         """What a float32 division makes of it, as in Brevitas."""
         quotient = raw.astype(np.float32) / self.scale.astype(np.float32)
+        quotient += self.zero.astype(np.float32)
         q = FLOAT_ROUNDING.get(self.rounding, np.rint)(quotient)
-        return np.clip(q, self.type.lo, self.type.hi).astype(np.int64)
+        kept = np.clip(q, self.type.lo, self.type.hi)
+        return (kept - self.zero).astype(np.int64)
 
 
 def constants_of(model: ModelProto) -> Iterator[QuantisedConstant]:
@@ -110,13 +114,18 @@ def constants_in(
 
 def constant_at(node: NodeProto, known: Mapping[str, TensorProto]) -> QuantisedConstant:
     """The constant behind one Quant node."""
-    scale, bits = (numpy_helper.to_array(known[node.input[k]]) for k in (1, 3))
+    scale, zero, bits = (numpy_helper.to_array(known[node.input[k]]) for k in (1, 2, 3))
     kind = {a.name: a.i for a in node.attribute}
     signed, narrow = bool(kind.get("signed", 1)), bool(kind.get("narrow", 0))
     t = of_bits(int(bits.reshape(-1)[0]), signed=signed, narrow=narrow)
     tensor = known[node.input[0]]
     return QuantisedConstant(
-        readable_name(node), tensor, scale.astype(np.float64), t, mode_of(node)
+        readable_name(node),
+        tensor,
+        scale.astype(np.float64),
+        t,
+        mode_of(node),
+        zero.astype(np.float64),
     )
 
 
@@ -160,12 +169,14 @@ def difference(
     The module's integer is seen as its product with the scale: from 2**23 on that rounds, too.
     """
     scale = np.broadcast_to(constant.scale, raw.shape)
-    quotient = Fraction(float(raw[at])) / Fraction(float(scale[at]))
-    level = int(module[at]) if module[at] > exact[at] else int(module[at]) + 1
+    zero = int(np.broadcast_to(constant.zero, raw.shape)[at])
+    quotient = Fraction(float(raw[at])) / Fraction(float(scale[at])) + zero
+    stored = int(module[at]) + zero
+    level = stored if module[at] > exact[at] else stored + 1
     turn, _ = step_to(level, constant.rounding)
-    nearest = constant.type.clamp(int(module[at]))
-    if nearest != module[at]:
-        turn, quotient = Fraction(int(module[at])), Fraction(nearest)
+    nearest = constant.type.clamp(stored)
+    if nearest != stored:
+        turn, quotient = Fraction(stored), Fraction(nearest)
     return ConstantDifference(
         name=constant.name,
         index=tuple(int(k) for k in at),

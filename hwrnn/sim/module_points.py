@@ -46,11 +46,13 @@ MOVES = {  # nodes that neither compute nor quantise
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """The sigmoid or tanh in front of a quantiser: the scales of its argument and its result."""
+    """The sigmoid or tanh in front of a quantiser: the grids of its argument and its result."""
 
     function: str
     x_scale: Fraction
     scale: Fraction
+    x_zero: int = 0
+    zero: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,11 @@ class Nodes:
 
     def scale(self, node: NodeProto) -> NDArray[np.float64]:
         """The scale of a Quant."""
-        array = numpy_helper.to_array(self.tensors[node.input[1]])
+        return self.tensor(node, 1)
+
+    def tensor(self, node: NodeProto, index: int) -> NDArray[np.float64]:
+        """A parameter of a Quant."""
+        array = numpy_helper.to_array(self.tensors[node.input[index]])
         return np.asarray(array, np.float64).reshape(-1)
 
     def point(self, node: NodeProto, name: str, layer: str) -> Point:
@@ -157,8 +163,9 @@ class Nodes:
         before = self.makers.get(self.unmoved(source.input[0]))
         if before is None or before.op_type != "Quant":
             return None
-        scales = (Fraction(float(self.scale(n)[0])) for n in (before, node))
-        return Curve(source.op_type.lower(), *scales)
+        x_scale, scale = (Fraction(float(self.scale(n)[0])) for n in (before, node))
+        x_zero, zero = (int(self.tensor(n, 2)[0]) for n in (before, node))
+        return Curve(source.op_type.lower(), x_scale, scale, x_zero, zero)
 
 
 def body_of(node: NodeProto) -> GraphProto:

@@ -30,15 +30,19 @@ AXIS_OF_BATCH = {True: 0, False: 1}  # by batch_first
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a quantiser: the real values that it gave, exactly, and its scale."""
+    """One call of a quantiser: the real values that it gave, exactly, and its scale.
+
+    The zero point is that of an activation; integers of constants are without theirs.
+    """
 
     value: Floats
     scale: Floats
+    zero: int = 0
 
     @property
     def integers(self) -> NDArray[np.int64]:
         """The integers behind the values."""
-        return np.rint(self.value / self.scale).astype(np.int64)
+        return np.rint(self.value / self.scale).astype(np.int64) + self.zero
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +114,8 @@ def watching(module: nn.Module, recording: Recording) -> Iterator[None]:
 
     def activation(_: nn.Module, __: Any, out: Any) -> None:  # noqa: ANN401 - Brevitas has no types
         if isinstance(out, tuple) and out[1] is not None:
-            call = Call(to_array(out[0]), to_array(out[1]))
+            zero = 0 if out[2] is None else int(to_array(out[2]).reshape(-1)[0])
+            call = Call(to_array(out[0]), to_array(out[1]), zero)
             (open_layers[-1].calls if open_layers else recording.events).append(call)
 
     def parameter(_: nn.Module, given: Any, out: Any) -> None:  # noqa: ANN401

@@ -171,7 +171,8 @@ def distance_and_bound(
     if isinstance(op, Input):
         step, sequence, unit = place.index
         x = Fraction(float(real_input[step, sequence, unit]))
-        exact = x / channel(op.quantiser.scale, unit)
+        zero = op.quantiser.zero_point
+        exact = x / channel(op.quantiser.scale, unit) + zero[unit % len(zero)]
         bound = gamma(2) * abs(float(exact))
     elif isinstance(op, Lut):
         if point.curve is None:
@@ -196,13 +197,13 @@ def before_requant(
 
 def on_curve(curve: Curve, q: int) -> tuple[Fraction, float]:
     """The sigmoid or tanh of q's real value in steps of the quantiser, and the float32 error."""
-    x = curve.x_scale * q
+    x = curve.x_scale * (q - curve.x_zero)
     with mpmath.workprec(160):
         at = mpmath.mpf(x.numerator) / x.denominator
         tanh = curve.function == "tanh"
         y = mpmath.tanh(at) if tanh else 1 / (1 + mpmath.exp(-at))
         slope = 1 - y * y if tanh else y * (1 - y)
-        value = Fraction(int(mpmath.nint(y * 2**120)), 2**120) / curve.scale
+        value = Fraction(int(mpmath.nint(y * 2**120)), 2**120) / curve.scale + curve.zero
         error = CURVE_ULPS * abs(y) + 4 * abs(at) * slope
         return value, float(SLACK * UNIT * error / float(curve.scale)) + gamma(2) * abs(value)
 
