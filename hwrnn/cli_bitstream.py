@@ -65,10 +65,11 @@ def print_bitstream(made: Bitstream, folder: Path) -> None:
             {
                 "cell": name,
                 "used": f"{used:,}",
-                "on the device": f"{made.placed.available[name]:,}",
-                "share": f"{100 * used / made.placed.available[name]:.1f} %",
+                "on the device": f"{has:,}" if has else "",
+                "share": f"{100 * used / has:.1f} %" if has else "",
             }
             for name, used in made.placed.used.items()
+            for has in (made.placed.available[name],)  # 0: of constants there is no number
         ],
     )
     print(f"clock: {clock:.6g} MHz; the design could run at {made.placed.fmax_mhz:.2f} MHz")
