@@ -32,7 +32,8 @@ def main() -> None:
     from bench import show
 
     design = build()
-    placed = {seed: place_seed(design, seed) for seed in SEEDS}
+    source = Source(files=emit_rtl(design), top=top_name(design), family=design.board.family)
+    placed = {s: place(design.board, source, seed=s, speed=SPEED_GRADE) for s in SEEDS}
     show(f"{design.name} on {ECP5_BOARD}, speed grade {SPEED_GRADE}", list(rows(placed)))
     best = max(placed.values(), key=lambda p: p.fmax_mhz)
     show("Critical path of the best", list(path_rows(best.path)))
@@ -44,12 +45,6 @@ def main() -> None:
 def build() -> Design:
     """The engine with a multiplier for each product: two of 8 bits do not fit 18 x 18."""
     return hwrnn.build(graph_of(LAYER), ECP5_BOARD, folding=FOLDING, multipliers="dsp")
-
-
-def place_seed(design: Design, seed: int) -> Placed:
-    """The design placed and routed."""
-    source = Source(files=emit_rtl(design), top=top_name(design), family=design.board.family)
-    return place(design.board, source, seed=seed, speed=SPEED_GRADE)
 
 
 def rows(placed: dict[int, Placed]) -> Iterator[Row]:
