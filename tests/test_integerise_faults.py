@@ -84,7 +84,7 @@ FAULTS = {
     "an argmax of the batch": Fault(
         lambda n: n.node("ArgMax", dense(n, n.quant("x")), axis=0),
         'm.onnx: node "/ArgMax3" (ArgMax): looks for the largest along another axis than the '
-        "features\n  hint: use the last axis",
+        "features\n  hint: take the argmax of the features",
     ),
     "weights that are not quantised": Fault(
         lambda n: n.node("MatMul", n.quant("x"), n.const(W33)),

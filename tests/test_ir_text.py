@@ -223,8 +223,9 @@ FAULTS = {
     "graph a {\n  %x -1..0": 'line 2, column 6: expected ":", found "-1"\n'
     "  hint: a value is: %name: lo..hi x size, and seq for a sequence",
     "graph a {%y: 0..1 x 2 = matvc %x": 'line 1, column 25: "matvc" is no op\n'
-    '  hint: did you mean "matvec"? known: input, const, matvec, add, sub, mul, requant, lut, '
-    "concat, slice, select, flatten, reverse, output, scan",
+    '  hint: did you mean "matvec"? known: input, const, matvec, add, sub, mul, max, requant, lut, '
+    "concat, slice, select, flatten, reverse, output, window, pool, reduce, repeat, embed, argmax, "
+    "scan",
     "graph a {%y: 0..1 x 2 = matvec %x}": 'line 1, column 32: MatVec needs a field "weights"\n'
     "  hint: its fields: weights, declared",
     "graph a {%y: 0..1 x 2 = matvec %x {weight = 3}}": "line 1, column 36: MatVec has no field "
