@@ -36,6 +36,13 @@ class WeightsName(StrEnum):
     URAM = "uram"
 
 
+class StateName(StrEnum):
+    """When recurrent states start anew."""
+
+    RESET = "reset"
+    KEEP = "keep"
+
+
 class MultipliersName(StrEnum):
     """How products are made."""
 
@@ -76,6 +83,9 @@ def _template(
     multipliers: Annotated[
         MultipliersName, typer.Option(help="One product in a DSP, several, or LUTs.")
     ] = MultipliersName.AUTO,
+    state: Annotated[
+        StateName, typer.Option(help="States start anew with each sequence, or on demand (RTL).")
+    ] = StateName.RESET,
     max_steps: Annotated[
         int | None, typer.Option(help="The longest sequence of a bidirectional design.")
     ] = None,

@@ -108,15 +108,18 @@ def run(
     *,
     integers: bool = False,
     lengths: Sequence[int] | None = None,
+    first: Sequence[bool] | None = None,
 ) -> Arrays:
     """Run the Python C-model.
 
     x: the model's own axes and shape (`graph.inputs[0].axes`); float32 values are quantised by
     the first quantiser, integers are taken as quantised. A model with several inputs (initial
     states) takes a dict by name, or a tuple in the order of `graph.inputs`. `lengths`: the steps
-    of each sequence that count; a sequence output is filled up with 0 behind them. Returns float32,
-    rounded once from the exact real values, or with `integers` the int64 behind them; a dict by
-    name if the graph has several outputs. Raises DataError.
+    of each sequence that count; a sequence output is filled up with 0 behind them. `first`: the
+    sequences of the batch are fragments; each goes on where the one before it ended, unless its
+    flag says that a new sequence starts with it (docs/streaming.md). Returns float32, rounded once
+    from the exact real values, or with `integers` the int64 behind them; a dict by name if the
+    graph has several outputs. Raises DataError.
     """
     from hwrnn.cmodel.fast import compile_graph
 
@@ -124,14 +127,14 @@ def run(
     model = compile_graph(graph)
     outputs = graph.outputs
     made: dict[str, NDArray[Any]]
-    if len(set(batch.lengths)) == 1:
+    if len(set(batch.lengths)) == 1 and first is None:
         inputs = feeds(graph, batch, batch.lengths[0])
         found: Mapping[str, NDArray[Any]] = (
             model.run(inputs) if integers else run_real(model, inputs)
         )
         made = {o.out.name: in_axes(o, found[o.out.name]) for o in outputs}
     else:
-        whole = mixed_lengths(model, batch)
+        whole = mixed_lengths(model, batch) if first is None else fragments(graph, batch, first)
         made = {o.out.name: in_axes(o, q if integers else to_real(o, q)) for o, q in whole.items()}
     return next(iter(made.values())) if len(made) == 1 else made
 
@@ -146,6 +149,13 @@ def mixed_lengths(model: Compiled, batch: Batch) -> dict[Output, Ints]:
             for k, b in enumerate(members):
                 parts[name][b] = q[:, k] if q.ndim == 3 else q[k][None]
     return {o: together(o, parts[o.out.name]) for o in graph.outputs}
+
+
+def fragments(graph: Graph, batch: Batch, first: Sequence[bool]) -> dict[Output, Ints]:
+    """Every output of each fragment."""
+    from hwrnn.cmodel.fragments import check_first, run_fragments
+
+    return run_fragments(graph, batch, check_first(first, len(batch.lengths)))
 
 
 def trace(graph: Graph, x: Inputs) -> dict[str, Ints]:
@@ -182,11 +192,11 @@ def build(
     clock; target_sequences_per_s; both give the smallest design that meets them. fill: the share of
     the board, at most 1, of which the fastest design is wanted. `Design.bound` says what bounds it.
     max_steps: the longest sequence of a bidirectional design, which buffers whole sequences.
+    state: "reset", or "keep": recurrent states go on from one packet to the next, until one says
+    that a new sequence starts (docs/streaming.md).
     argmax: the hardware gives the index of the largest output (of the exact reals) instead.
     Raises BoardError, DesignError.
     """
-    if state != "reset":
-        raise DesignError("option state", "is not built yet", "leave it at its default")
     if argmax:
         from hwrnn.transforms.top_one import top_one
 
@@ -201,6 +211,7 @@ def build(
         weights=weights,
         multipliers=multipliers,
         writable_weights=writable_weights,
+        state=state,
     )
     goal = goal_of(folding, target_latency_us, target_sequences_per_s, fill)
     if goal is None:
@@ -233,6 +244,7 @@ def simulate(
     *,
     engine: str = "rtl",
     lengths: Sequence[int] | None = None,
+    first: Sequence[bool] | None = None,
     trace: str | Path | None = None,
     image: Image | None = None,
 ) -> SimResult:
@@ -241,7 +253,9 @@ def simulate(
     x: as for `run`. The result's `outputs` are integers in the model's axes; `cycles` is first
     input beat accepted to last output beat accepted (None for csim and hls_dpi). `trace`: a VCD
     file to write (rtl). `image`: of another model (`weights`), written to a design with writable
-    weights first (rtl); x is then quantised as that model does. Raises DataError, ToolError.
+    weights first (rtl); x is then quantised as that model does. `first`, for a design
+    with state="keep": as for `run`; by default the batch is one sequence in fragments. Raises
+    DataError, ToolError.
     """
     from hwrnn.sim.engines import simulate_batch
     from hwrnn.synth.simulate import map_design
@@ -249,7 +263,7 @@ def simulate(
     graph = design.graph if image is None else image.graph
     batch: Batch = take_batch(graph, x, lengths)
     file = Path(trace) if trace else None
-    return simulate_batch(design, batch, engine, file, image, map_design=map_design)
+    return simulate_batch(design, batch, engine, file, image, first=first, map_design=map_design)
 
 
 def synthesise(

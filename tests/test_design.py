@@ -124,10 +124,10 @@ def test_accumulators_hold_every_partial_sum() -> None:
         assert t.lo <= low.min()
 
 
-def test_options_of_later_versions_are_refused_by_name() -> None:
+def test_an_unknown_option_of_the_states_is_refused() -> None:
     with pytest.raises(DesignError) as fault:
-        hwrnn.build(lstm(8, 12), state="keep")
-    assert str(fault.value) == ("option state: is not built yet\n  hint: leave it at its default")
+        hwrnn.build(lstm(8, 12), state="hold")
+    assert str(fault.value) == "option state: is 'hold'\n  hint: use reset or keep"
 
 
 @pytest.mark.parametrize(("x_lanes", "out_lanes", "features"), [(3, 5, 17), (4, 2, 6), (1, 7, 7)])

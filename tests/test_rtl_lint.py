@@ -78,6 +78,7 @@ SETS: dict[str, list[Parameters]] = {
         }
         | {"Pe": 2, "Simd": 3, "HasState": 1},
         {"HasState": 1, "Shared": 1, "MaxPending": 9},
+        {"HasState": 1, "Keep": 1},
         {"Shared": 1, "HasState": 1, "Streams": 5, "Cells": 5, "MaxPending": 9, "Units": 3}
         | {"Pe": 3, "Simd": 5},
         {"Groups": 4, "Units": 4, "HasState": 1, "ByGroup": 1, "MaxPending": 12}
@@ -91,6 +92,7 @@ SETS: dict[str, list[Parameters]] = {
     ],
     "hwrnn_fifo": [{"Depth": 2}, {"Depth": 5, "Width": 1}],
     "hwrnn_fork": [{"Outputs": 1}, {"Outputs": 5}],
+    "hwrnn_fragment_gate": [{"MostFragments": 9}],
     "hwrnn_frame_fifo": [{"Depth": 10, "OutDepth": 3}],
     "hwrnn_interleave": [{"Inputs": 3, "Width": 5, "Beats": 2}],
     "hwrnn_lut": [

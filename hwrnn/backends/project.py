@@ -21,7 +21,7 @@ def emit_project(design: Design, backend: str) -> FileSet:
 def backend_files(design: Design, backend: str) -> FileSet:
     """What a backend emits."""
     if backend in ("hls", "both"):
-        refuse_writable(design, f'backend "{backend}"', 'use backend="rtl"')
+        refuse_rtl_only(design, f'backend "{backend}"', 'use backend="rtl"')
     match backend:
         case "hls":
             return emit_hls(design)
@@ -35,10 +35,12 @@ def backend_files(design: Design, backend: str) -> FileSet:
             )
 
 
-def refuse_writable(design: Design, place: str, hint: str) -> None:
-    """HLS has its weights in the program, for now."""
+def refuse_rtl_only(design: Design, place: str, hint: str) -> None:
+    """HLS has its weights in the program, and resets states with every sequence, for now."""
     if design.writable:
         raise DesignError(place, "has no writable weights in HLS C++ yet", hint)
+    if design.keep:
+        raise DesignError(place, "keeps no states in HLS C++ yet: RTL does", hint)
 
 
 def inside(folder: str, files: FileSet) -> FileSet:

@@ -69,6 +69,7 @@ class ProjectView:
     sources: tuple[str, ...]
     memories: tuple[str, ...]
     writable: bool
+    keep: bool
 
 
 def top_name(design: Design) -> str:
@@ -163,6 +164,7 @@ def project_view(
         sources=sources,
         memories=memories,
         writable=design.writable,
+        keep=design.keep,
     )
 
 

@@ -41,9 +41,9 @@ def written_stage(engine: Engine, hand: int) -> int:
     return max((ready[s.next] for s in engine.states), default=0)
 
 
-def control(engine: Engine, module: Module, tags: Taps) -> list[str]:
+def control(engine: Engine, module: Module, tags: Taps, *, keep: bool = False) -> list[str]:
     """The issue control; its outputs belong to cycle s, which is stage -mac_latency. Returns
-    the names of its outputs.
+    the names of its outputs. `keep`: states start anew after restart_i only, a port of the module.
     """
     widths = output_widths(engine)
     for name, width in widths.items():
@@ -57,9 +57,11 @@ def control(engine: Engine, module: Module, tags: Taps) -> list[str]:
         "out_pop_i": "out_pop_i",
         "written_i": written(engine, tags),
         "written_stream_i": written_stream(engine, tags),
+        "restart_i": "restart_i" if keep else Bits(value=0, width=1),
     }
     ports |= {f"{name}_o": name for name in widths}
-    module.add("hwrnn_engine_ctrl", "u_ctrl", parameters(engine), ports)
+    kept: dict[str, Parameter] = {"Keep": True} if keep else {}
+    module.add("hwrnn_engine_ctrl", "u_ctrl", parameters(engine) | kept, ports)
     if not engine.states:
         last = len(engine.hands) - 1
         module.assigns.append((module.wire("unused_finish"), f"&{{1'b0, finish[{last}]}}"))

@@ -17,18 +17,19 @@ from hwrnn.design.datapath import Datapath, PlacedOp, StateRead
 from hwrnn.design.design import Cell, Engine, Map, Stream
 
 
-def engine_module(engine: Engine, name: str, memories: Memories) -> Module:
-    """The module of an engine."""
+def engine_module(engine: Engine, name: str, memories: Memories, *, keep: bool = False) -> Module:
+    """The module of an engine. `keep`: its states start anew after restart_i only."""
     check_engine(engine)
     title = (
         f"Engine {engine.name}: {engine.units} units, {len(engine.gates)} gates, pe {engine.pe}, "
         f"simd {engine.simd}."
     )
     module = Module(name=name, title=title, ports=kernel_ports(engine.x, engine.out, memories))
+    module.ports += [Port(direction="in", name="restart_i")] if keep else []
     tags = Taps(module, "t", -engine.mac_latency)
     paths = tuple(whole_path(cell) for cell in engine.cells)
     pipeline = Pipeline(module=module, paths=paths, memories=memories, tags=tags)
-    issued = control(engine, module, tags)
+    issued = control(engine, module, tags, keep=keep)
     operand(engine, module)
     mac_array(engine, module, memories, tags)
     gate_values(engine, pipeline)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from hwrnn.backends.rtl_around import around
 from hwrnn.backends.rtl_config import BUS_BITS, ConfigMap, address_bits, axi_lite_ports
+from hwrnn.backends.rtl_fragments import GATED_READY, GATED_VALID, RESTART, fragment_gate
 from hwrnn.backends.rtl_kernels import engine_module, map_module
 from hwrnn.backends.rtl_memory import Memories
 from hwrnn.backends.rtl_netlist import Bits, Module, Numbers, Parameter, Port
@@ -80,6 +81,8 @@ class Top:
             ("version_o", str(Bits(value=self.version, width=32))),
             ("model_hash_o", f"64'h{int(self.design.model_hash[:16], 16):016x}"),
         ]
+        if self.design.keep:
+            fragment_gate(self.module, self.design)
         for kernel in self.design.kernels:
             for stream in kernel_outputs(kernel):
                 self.stream(stream, credited=isinstance(kernel, CREDITED) or buffered(kernel))
@@ -99,6 +102,7 @@ class Top:
             Port(direction="out", name="s_axis_tready"),
             Port(direction="in", name="s_axis_tlast"),
             *tid("in", "s_axis_tid", x),
+            *([Port(direction="in", name="s_axis_tuser")] if self.design.keep else []),
             Port(direction="out", name="m_axis_tdata", width=port_bits(y)),
             Port(direction="out", name="m_axis_tvalid"),
             Port(direction="in", name="m_axis_tready"),
@@ -200,8 +204,8 @@ class Top:
             },
             {
                 "s_axis_tdata": "{s_axis_tid, s_axis_tdata}" if several else "s_axis_tdata",
-                "s_axis_tvalid": "s_axis_tvalid",
-                "s_axis_tready": "s_axis_tready",
+                "s_axis_tvalid": GATED_VALID if self.design.keep else "s_axis_tvalid",
+                "s_axis_tready": GATED_READY if self.design.keep else "s_axis_tready",
                 "s_axis_tlast": "s_axis_tlast",
                 "out_data_o": numbered(k.out, "w") if several else f"{to}_data",
                 "out_last_o": f"{to}_last",
@@ -414,9 +418,13 @@ class Top:
     def generated(self, k: Engine | Map) -> None:
         """A kernel with a module of its own."""
         name = free_name(f"hwrnn_{self.design.name}_{k.name}", self.taken)
-        make = engine_module(k, name, self.memories) if isinstance(k, Engine) else None
-        self.kernels.append(make or map_module(k, name, self.memories))  # type: ignore[arg-type]
+        keep = self.design.keep and isinstance(k, Engine) and bool(k.states)
+        if isinstance(k, Engine):
+            self.kernels.append(engine_module(k, name, self.memories, keep=keep))
+        else:
+            self.kernels.append(map_module(k, name, self.memories))
         bus: dict[str, str | Bits] = {"config_i": "config_bus"} if self.design.writable else {}
+        bus |= {"restart_i": RESTART} if keep else {}
         ports = bus | reading("x", k.x) | crediting("out", k.out)
         self.module.add(name, f"u_{k.name}", {}, ports)
 

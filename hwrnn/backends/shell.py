@@ -66,6 +66,12 @@ def emit_shell(
             "does not write weights yet",
             "build the design without writable_weights",
         )
+    if design.keep:
+        raise DesignError(
+            "the UART shell",
+            "sends whole sequences, no fragments",
+            'build the design with state="reset"',
+        )
     files = emit_rtl(design)
     if f"rtl/{CORE}.sv" in files:
         raise DesignError(f"model {design.name}", f"makes a module {CORE}", "rename the model")

@@ -19,7 +19,7 @@ from hwrnn.design.around import ArgMax, Combine, Embed, Joint, Repeat, Slide, Zi
 from hwrnn.design.datapath import Datapath, PlacedOp, StateRead
 from hwrnn.design.engine import Block, Cell, Engine, EngineState, Gate, HandOver, Vector
 from hwrnn.design.folding import Fold
-from hwrnn.design.options import Options
+from hwrnn.design.options import Options, StateRule
 from hwrnn.design.stream import Stream, axis_width, ceil_div
 from hwrnn.ir import Graph, Step
 
@@ -237,6 +237,11 @@ class Design:
     def writable(self) -> bool:
         """True when all that training changes is written at run time."""
         return self.options.writable
+
+    @property
+    def keep(self) -> bool:
+        """True when states go on from one fragment of a sequence to the next."""
+        return self.options.state is StateRule.KEEP
 
     @property
     def engines(self) -> tuple[Engine, ...]:

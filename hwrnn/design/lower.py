@@ -12,7 +12,7 @@ from hwrnn.design.design import Design
 from hwrnn.design.directions import pairs, twins
 from hwrnn.design.folding import Fold, FoldingSpec, LayerShape, resolve
 from hwrnn.design.memory import store_weights
-from hwrnn.design.options import Directions, Options
+from hwrnn.design.options import Directions, Options, StateRule
 from hwrnn.design.pieces import whole_vectors
 from hwrnn.design.products import make_products
 from hwrnn.design.rejoin import mixes_first_and_last
@@ -22,13 +22,11 @@ from hwrnn.ir import (
     Flatten,
     Graph,
     MatVec,
-    Pool,
-    Reduce,
-    Repeat,
     Scan,
     Window,
 )
 from hwrnn.ir import Reverse as ReverseOp
+from hwrnn.ir.fragments import HELD, needs_whole
 from hwrnn.ir.steps import fixed_steps
 from hwrnn.ir.text import model_hash
 from hwrnn.transforms.order_outputs import order_outputs
@@ -83,6 +81,7 @@ class Site:
         """Raises DesignError for what no folding makes possible."""
         check_ports(graph)
         check_streams(graph, options)
+        check_keep(graph, options)
         plain = realise_requants(order_outputs(whole_vectors(graph)))
         shared = () if options.directions is Directions.TWO else pairs(plain)
         if options.writable:
@@ -175,19 +174,11 @@ def twin_values(graph: Graph, options: Options) -> dict[str, str]:
 
 def check_streams(graph: Graph, options: Options) -> None:
     """Streams interleave step by step: a design that holds whole sequences takes one at a time."""
-    held = {
-        ReverseOp: "reverses sequences",
-        Flatten: "flattens sequences",
-        Window: "slides windows over sequences",
-        Pool: "pools sequences",
-        Reduce: "sums over sequences",
-        Repeat: "repeats vectors",
-    }
     for op in graph.ops:
-        if options.streams > 1 and type(op) in held:
+        if options.streams > 1 and type(op) in HELD:
             raise DesignError(
                 "option streams",
-                f"is {options.streams}; {graph.name} {held[type(op)]}, which it holds one by one",
+                f"is {options.streams}; {graph.name} {HELD[type(op)]}, which it holds one by one",
                 "use streams=1; or place several cores side by side",
             )
     mixed = mixes_first_and_last(graph) if options.streams > 1 else None
@@ -197,6 +188,25 @@ def check_streams(graph: Graph, options: Options) -> None:
             f"is {options.streams}; %{mixed.out.name} joins first steps with last steps, which "
             "come in different orders when streams end independently",
             "use streams=1; or place several cores side by side",
+        )
+
+
+def check_keep(graph: Graph, options: Options) -> None:
+    """States go on from fragment to fragment only where nothing needs the sequence as a whole."""
+    if options.state is not StateRule.KEEP:
+        return
+    if options.streams > 1:
+        raise DesignError(
+            "option state",
+            f"is keep, and streams is {options.streams}; states are kept on one stream, for now",
+            "use streams=1; or place several cores side by side",
+        )
+    what = needs_whole(graph)
+    if what is not None:
+        raise DesignError(
+            "option state",
+            f"is keep; {graph.name} {what}, which a fragment does not tell",
+            'use state="reset"',
         )
 
 

@@ -20,6 +20,13 @@ class Directions(Enum):
     SHARED = "shared"
 
 
+class StateRule(Enum):
+    """When recurrent states start anew."""
+
+    RESET = "reset"  # with every sequence
+    KEEP = "keep"  # where the first beat says so: a sequence may come in fragments
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """The options of `hwrnn.build` that change the hardware, checked."""
@@ -30,6 +37,7 @@ class Options:
     weights: str = "auto"
     multipliers: str = "auto"
     writable: bool = False
+    state: StateRule = StateRule.RESET
 
 
 def options(
@@ -40,6 +48,7 @@ def options(
     weights: str,
     multipliers: str = "auto",
     writable_weights: object = False,
+    state: str = "reset",
 ) -> Options:
     """The options from what a user wrote. Raises DesignError naming what is legal."""
     if isinstance(streams, bool) or not isinstance(streams, int) or streams < 1:
@@ -53,6 +62,7 @@ def options(
         weights=one_of("weights", weights, ("auto", *(s.value for s in Storage))),
         multipliers=one_of("multipliers", multipliers, OPTIONS),
         writable=writable_weights,
+        state=StateRule(one_of("state", state, values(StateRule))),
     )
 
 

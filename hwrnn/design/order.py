@@ -5,18 +5,27 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tag:
-    """A vector on a stream: of which sequence, which step, and on which of the `streams`."""
+    """A vector on a stream: of which sequence, which step, and on which of the `streams`.
+
+    `goes_on`: the sequence is a fragment, and goes on where the one before it ended.
+    """
 
     sequence: int
     step: int
     first: bool
     last: bool
     stream: int = 0
+    goes_on: bool = False
+
+    @property
+    def fresh(self) -> bool:
+        """True where recurrent states start from their initial values."""
+        return self.first and not self.goes_on
 
 
 def port_order(lengths: Sequence[int], streams: int = 1) -> list[Tag]:
@@ -35,6 +44,18 @@ def port_order(lengths: Sequence[int], streams: int = 1) -> list[Tag]:
             found.append(tag)
             turns.append((stream, steps))
     return found
+
+
+def in_fragments(tags: Iterable[Tag], first: Sequence[bool] | None = None) -> list[Tag]:
+    """The same vectors, where the sequences are fragments.
+
+    `first`: for each fragment whether a new sequence starts; by default the first one alone. That
+    is always new, whatever is said: it comes after reset.
+    """
+    return [
+        replace(t, goes_on=t.sequence > 0 and not (first is not None and first[t.sequence]))
+        for t in tags
+    ]
 
 
 def steps_of(sequences: Iterable[int], lengths: Sequence[int], stream: int) -> Iterator[Tag]:

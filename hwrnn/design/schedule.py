@@ -28,6 +28,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from hwrnn.design.engine import Block, Engine
+from hwrnn.design.order import Tag
+from hwrnn.ir import Step
 
 SETTLED = 12  # steps after which the distance between two no longer changes
 
@@ -55,6 +57,17 @@ def group_start(engine: Engine, block: Block, group: int, start: int, before: Is
     if not engine.by_group or block.hand != 0 or last not in before:
         return start
     return max(start, before[last][group] + engine.state_latency)
+
+
+def emits_step(kernel: Engine, tag: Tag) -> bool:
+    """True when the results of this step go out."""
+    match kernel.emit:
+        case Step.FIRST:
+            return tag.first
+        case Step.LAST:
+            return tag.last
+        case None:
+            return True
 
 
 def step_issues(engine: Engine, start: int, before: Issues) -> tuple[dict[int, range], int]:

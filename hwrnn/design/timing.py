@@ -10,6 +10,7 @@ with the number of beats. The rules of each kernel are those of its docstring in
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -39,9 +40,9 @@ from hwrnn.design.design import (
     Zip,
     kernel_outputs,
 )
-from hwrnn.design.order import Tag, lengths_of, one_each, port_order
+from hwrnn.design.order import Tag, in_fragments, lengths_of, one_each, port_order
 from hwrnn.design.regrouping import Regrouping
-from hwrnn.design.schedule import block_start, group_start
+from hwrnn.design.schedule import block_start, emits_step, group_start
 from hwrnn.design.timing_around import process_of
 from hwrnn.ir import Step
 
@@ -71,13 +72,15 @@ def schedule(
     lengths: Sequence[int],
     offered: Callable[[int], int] | None = None,
     taken: Callable[[int], int] | None = None,
+    fresh: Sequence[bool] | None = None,
 ) -> Schedule:
     """The schedule of sequences of these lengths, in the order of `port_order`.
 
     `offered(k)`: the first cycle in which the source offers beat k, if it is not always there;
     `taken(k)`: the first cycle in which the sink takes beat k. Ports never stall by default.
+    `fresh`, for a design that keeps states: which fragments start anew; see `in_fragments`.
     """
-    return Run(design, lengths, offered, taken).run()
+    return Run(design, lengths, offered, taken, fresh).run()
 
 
 class Run:
@@ -89,13 +92,15 @@ class Run:
         lengths: Sequence[int],
         offered: Callable[[int], int] | None,
         taken: Callable[[int], int] | None,
+        fresh: Sequence[bool] | None = None,
     ) -> None:
         self.design = design
         self.offered = offered or (lambda _: 0)
         self.taken = taken or (lambda _: 0)
         self.channels: dict[str, Channel] = {}
+        whole = port_order(lengths, design.streams)
         self.tags: dict[str, list[Tag]] = {
-            design.source.out.name: port_order(lengths, design.streams)
+            design.source.out.name: in_fragments(whole, fresh) if design.keep else whole
         }
         self.result = Schedule([], [], {}, [])
         for kernel in design.kernels:
@@ -224,8 +229,18 @@ class Run:
                 while not out.knows_room(k):
                     yield
                 t = max(self.offered(k), out.room(k), after(self.result.accepted))
+                if self.design.keep and tag.fresh and j == 0:
+                    t = yield from self.all_left(tag, t)
                 self.accept(t, first=tag.first and j == 0)
                 out.written.append(t)
+
+    def all_left(self, tag: Tag, t: int) -> Waiting[int]:
+        """The first cycle from `t` in which all fragments before this one have left."""
+        sink = self.design.sink.x
+        left = bisect_left(self.vectors(sink), tag.sequence, key=lambda v: v.sequence)
+        beats = left * sink.beats
+        yield from until(lambda: len(self.result.delivered) >= beats)
+        return max(t, self.result.delivered[beats - 1] + 1) if beats else t
 
     def frame_fifo(self, kernel: AxisIn) -> list[Process]:
         """Whole sequences are held, two of the longest; a read takes a cycle."""
@@ -412,7 +427,7 @@ class Run:
         before: dict[int, dict[int, Sequence[int]]] = {}
         t = 0
         for tag in self.vectors(kernel.x):
-            past = {} if tag.first else before[tag.stream]
+            past = {} if tag.fresh else before[tag.stream]
             within: dict[int, Sequence[int]] = {}
             for k, block in enumerate(kernel.blocks):
                 if block.takes_x:
@@ -474,14 +489,3 @@ def _ended(process: Process) -> bool:
 
 
 _END = object()
-
-
-def emits_step(kernel: Engine, tag: Tag) -> bool:
-    """True when the results of this step go out."""
-    match kernel.emit:
-        case Step.FIRST:
-            return tag.first
-        case Step.LAST:
-            return tag.last
-        case None:
-            return True

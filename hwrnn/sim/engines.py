@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from hwrnn.backends.project import refuse_writable
+from hwrnn.backends.project import refuse_rtl_only
 from hwrnn.cmodel.data import Batch, arrange
+from hwrnn.cmodel.fragments import check_first
 from hwrnn.design.design import Design
 from hwrnn.design.engine import Storage
 from hwrnn.errors import DataError, DesignError
@@ -44,11 +46,13 @@ def simulate_batch(
     trace: Path | None,
     image: Image | None = None,
     *,
+    first: Sequence[bool] | None = None,
     map_design: MapDesign | None = None,
 ) -> SimResult:
     """Run the sequences of a batch, one after the other. Raises DesignError, ToolError.
 
     `image`: what is written to a design with writable weights before the first of them.
+    `first`: which of them start anew in a design that keeps states; by default the first one.
     `map_design`: makes the netlist for the engine netlist.
     """
     if engine not in ENGINES:
@@ -58,10 +62,24 @@ def simulate_batch(
     if image is not None and engine not in AXIS:
         raise DesignError("option image", f"has no meaning for {engine}", 'use engine="rtl"')
     check_steps(design, batch)
+    flags = flags_of(design, first, len(batch.lengths))
     parts, cycles = run_engine(
-        design, batch.sequences(), engine, trace, image, map_design=map_design
+        design, batch.sequences(), engine, trace, image, first=flags, map_design=map_design
     )
     return SimResult(outputs=arrange(design.graph.outputs[0], parts), cycles=cycles)
+
+
+def flags_of(design: Design, first: Sequence[bool] | None, count: int) -> list[bool] | None:
+    """Which of `count` fragments start anew; None for a design to which all sequences are new."""
+    if first is not None and not design.keep:
+        raise DesignError(
+            "option first",
+            "has no meaning: this design starts anew with every sequence",
+            'build it with state="keep"',
+        )
+    if not design.keep:
+        return None
+    return [k == 0 for k in range(count)] if first is None else check_first(first, count)
 
 
 def check_steps(design: Design, batch: Batch) -> None:
@@ -82,19 +100,22 @@ def run_engine(
     trace: Path | None,
     image: Image | None = None,
     *,
+    first: Sequence[bool] | None = None,
     map_design: MapDesign | None = None,
 ) -> tuple[list[Ints], int | None]:
-    """The outputs of each sequence, and the cycles where they have a meaning."""
+    """The outputs of each sequence, and the cycles where they have a meaning. All sequences are
+    new unless `first` says that they are fragments.
+    """
     if engine == "rtl":
-        return run_rtl(design, sequences, trace, image)
+        return run_rtl(design, sequences, trace, image, first)
     if engine == "netlist":
-        return run_netlist(design, sequences, image, map_design)
+        return run_netlist(design, sequences, image, first, map_design)
     return run_hls(design, sequences, engine), None
 
 
 def run_hls(design: Design, sequences: list[Ints], engine: str) -> list[Ints]:
     """The outputs of each sequence."""
-    refuse_writable(design, f'engine "{engine}"', 'use engine="rtl"')
+    refuse_rtl_only(design, f'engine "{engine}"', 'use engine="rtl"')
     if engine == "csim":
         from hwrnn.sim.csim import simulate_csim
 
@@ -105,18 +126,26 @@ def run_hls(design: Design, sequences: list[Ints], engine: str) -> list[Ints]:
 
 
 def run_rtl(
-    design: Design, sequences: list[Ints], trace: Path | None, image: Image | None
+    design: Design,
+    sequences: list[Ints],
+    trace: Path | None,
+    image: Image | None,
+    first: Sequence[bool] | None,
 ) -> tuple[list[Ints], int | None]:
     """The outputs of each sequence, and the cycles."""
     from hwrnn.sim.rtl import simulate_rtl
 
     writes = writes_of(design, image)
-    result = simulate_rtl(design, sequences, trace=trace, writes=writes)
+    result = simulate_rtl(design, sequences, trace=trace, writes=writes, first=first)
     return result.outputs, result.cycles
 
 
 def run_netlist(
-    design: Design, sequences: list[Ints], image: Image | None, map_design: MapDesign | None
+    design: Design,
+    sequences: list[Ints],
+    image: Image | None,
+    first: Sequence[bool] | None,
+    map_design: MapDesign | None,
 ) -> tuple[list[Ints], int | None]:
     """The outputs of each sequence, and the cycles."""
     from hwrnn.sim.netlist import simulate_netlist
@@ -124,7 +153,7 @@ def run_netlist(
     if map_design is None:
         raise TypeError("the engine netlist needs a function that maps designs")
     writes = writes_of(design, image)
-    result = simulate_netlist(design, sequences, map_design(design), writes=writes)
+    result = simulate_netlist(design, sequences, map_design(design), writes=writes, first=first)
     return result.outputs, result.cycles
 
 

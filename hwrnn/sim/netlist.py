@@ -36,9 +36,10 @@ def simulate_netlist(
     *,
     stalls: Stalls | None = None,
     writes: Sequence[tuple[int, int, int]] = (),
+    first: Sequence[bool] | None = None,
 ) -> RtlResult:
     """Run sequences through the netlist of a design: options and errors of `simulate_rtl`."""
     stalls = stalls or Stalls()
-    job = job_of(design, sequences, stalls, writes)
+    job = job_of(design, sequences, stalls, writes, first)
     compiled = compile_rtl(Source(files=mapped.files, top=mapped.top), Variant(netlist=True))
     return result(run_job(compiled, job), PortShape.of(design.sink.x), len(sequences))

@@ -47,17 +47,19 @@ def simulate_rtl(
     stalls: Stalls | None = None,
     driver: Literal["harness", "cocotb"] = "harness",
     writes: Sequence[tuple[int, int, int]] = (),
+    first: Sequence[bool] | None = None,
 ) -> RtlResult:
     """Run sequences, each (steps, features) of integers, back to back through the hardware; with
     several streams sequence k on stream k modulo `streams`, a step of each in turn.
 
     `writes` to a design with writable weights: (after so many sequences have come out, byte
-    address, 32 bits), in order; the next sequence waits for them.
+    address, 32 bits), in order; the next sequence waits for them. `first`, for a design that keeps
+    states: the sequences are fragments, of which these start anew; by default each does.
     Without `stalls` a beat is offered, and one taken, in every cycle. `trace` names a VCD file.
     Raises ToolError if a tool is missing or fails, if the hardware stops moving, and if beats come
     out that belong to no sequence.
     """
-    job = job_of(design, sequences, stalls or Stalls(), writes)
+    job = job_of(design, sequences, stalls or Stalls(), writes, first)
     variant = Variant(
         driver=Driver(driver),
         trace=trace is not None,
@@ -72,11 +74,13 @@ def job_of(
     sequences: Sequence[Ints],
     stalls: Stalls,
     writes: Sequence[tuple[int, int, int]],
+    first: Sequence[bool] | None = None,
 ) -> Job:
     """Sequences as beats at the ports of a design's top."""
     x, y = PortShape.of(design.source.out), PortShape.of(design.sink.x)
+    flags = (first or [True] * len(sequences)) if design.keep else None
     return Job(
-        beats=to_beats(x, sequences),
+        beats=to_beats(x, sequences, flags),
         out_octets=y.octets,
         sequences=len(sequences),
         patience=patience(design, max((len(s) for s in sequences), default=0)),

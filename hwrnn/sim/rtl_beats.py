@@ -2,7 +2,8 @@
 """Between arrays of integers and the bytes of AXI4-Stream beats, on one stream or on several.
 
 A beat is a row of bytes: TDATA, the stream's number (TID, little-endian; no bytes if there is only
-one stream), and a byte with TLAST.
+one stream), and a byte with TLAST (bit 0) and TUSER (bit 1, of designs that keep states: a new
+sequence starts).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from hwrnn.errors import ToolError
 
 Ints = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
+LAST, USER = 1, 2  # bits of the last byte of a row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +68,13 @@ class PortShape:
         return self.octets + self.id_octets + 1
 
 
-def to_beats(port: PortShape, sequences: Sequence[Ints]) -> Bytes:
-    """A row for each beat, in the order of `port_order`. Sequences are (steps, features)."""
+def to_beats(
+    port: PortShape, sequences: Sequence[Ints], first: Sequence[bool] | None = None
+) -> Bytes:
+    """A row for each beat, in the order of `port_order`. Sequences are (steps, features).
+
+    `first`: the sequences are fragments, of which these start anew.
+    """
     rows = np.zeros((sum(map(len, sequences)) * port.beats, port.row_octets), dtype=np.uint8)
     if not len(rows):
         return rows
@@ -76,7 +83,9 @@ def to_beats(port: PortShape, sequences: Sequence[Ints]) -> Bytes:
     rows[:, : port.octets] = _pack(_lanes(port, np.concatenate(sequences)), port)
     tids = np.repeat(streams, np.diff(ends, prepend=0)).astype("<i8")
     rows[:, port.octets : -1] = tids.view(np.uint8).reshape(-1, 8)[:, : port.id_octets]
-    rows[ends - 1, -1] = 1
+    rows[ends - 1, -1] = LAST
+    if first is not None:
+        rows[np.array([0, *ends[:-1]])[list(first)], -1] |= USER
     return rows[_port_rows(port, [len(s) for s in sequences])] if port.streams > 1 else rows
 
 

@@ -11,6 +11,9 @@
 // A group that is issued at cycle s and written (written_i) at s + n is not waited for any more at
 // s + n + 1. All outputs belong to the issue of the same cycle. A step of another stream may start
 // every Blocks * Groups cycles.
+// Keep: a first step, in which states start from their initial values, is the one after reset or
+// after restart_i, which comes while no step is under way; without Keep it is that behind a last
+// one. What EmitLast emits is the last step of a packet in both.
 `default_nettype none
 
 module hwrnn_engine_ctrl #(
@@ -32,6 +35,7 @@ module hwrnn_engine_ctrl #(
   parameter bit EmitAll = 1'b1,
   parameter bit EmitFirst = 1'b0,
   parameter bit EmitLast = 1'b0,
+  parameter bit Keep = 1'b0,
   localparam int unsigned Hands = $countones(HandAfter),
   localparam int unsigned Blocks = XBlocks + (Sources - 1) * VectorBlocks,
   localparam int unsigned Words = Cells * Blocks * Groups,
@@ -53,6 +57,7 @@ module hwrnn_engine_ctrl #(
   input  wire logic                out_pop_i,
   input  wire logic [Hands-1:0]    written_i,
   input  wire logic [IdWidth-1:0]  written_stream_i,
+  input  wire logic                restart_i,
 
   output logic                     issue_o,
   output logic                     load_o,
@@ -78,6 +83,11 @@ module hwrnn_engine_ctrl #(
   end
   if (Cells != 1 && Cells != Streams) begin : g_check_cells
     $error("hwrnn_engine_ctrl: Cells is %0d, it must be 1 or Streams, %0d", Cells, Streams);
+  end
+
+  if (Keep && (Streams > 1 || EmitFirst)) begin : g_check_keep
+    $error("hwrnn_engine_ctrl: Keep, but Streams is %0d and EmitFirst is %0d; 1 and 0 are legal",
+           Streams, EmitFirst);
   end
 
   localparam int unsigned MostBlocks = (XBlocks > VectorBlocks) ? XBlocks : VectorBlocks;
@@ -108,7 +118,7 @@ module hwrnn_engine_ctrl #(
   logic [IdWidth-1:0] stream;
   logic [Streams-1:0] first_q, first_d;
   logic first_group, last_group, hand_over, step_end, of_x, last_hand;
-  logic last_q, last_d, first, is_last, emits;
+  logic last_q, last_d, first, fresh, is_last, emits;
   logic x_ok, state_ok, inner_ok, credit, credit_ok;
 
   hwrnn_block_counter #(
@@ -149,7 +159,7 @@ module hwrnn_engine_ctrl #(
   assign block_o       = BlockWidth'(index);
   assign stream_o      = stream;
   assign first_block_o = of_x && index == '0;
-  assign first_step_o  = first;
+  assign first_step_o  = fresh;
   assign emit_o        = issue_o && last_hand && emits;
   assign last_o        = last_group && (EmitAll ? is_last : 1'b1);
 
@@ -209,14 +219,14 @@ module hwrnn_engine_ctrl #(
 
       // Groups of this step count as pending only if they are handed over to the states already.
       assign behind   = SumWidth'(pending) + ((Hands > 1) ? SumWidth'(group_o) : '0);
-      assign state_ok = !hand_over || level != '0 || first || behind < SumWidth'(Groups);
+      assign state_ok = !hand_over || level != '0 || fresh || behind < SumWidth'(Groups);
     end else begin : g_by_block
       logic [PendingWidth-1:0] limit;
       logic reads_states;
 
       assign limit        = (Shared && of_x) ? '0 : Allowed[block_o];
       assign reads_states = first_group && level == '0 && (Shared || !of_x);
-      assign state_ok     = !reads_states || first || pending <= limit;
+      assign state_ok     = !reads_states || fresh || pending <= limit;
     end
   end else begin : g_no_states
     logic unused;
@@ -246,6 +256,21 @@ module hwrnn_engine_ctrl #(
     assign inner_ok = !first_group || pending[level] <= Allowed[block_o];
   end else begin : g_no_inner
     assign inner_ok = 1'b1;
+  end
+
+  if (Keep) begin : g_keep
+    logic fresh_q;
+
+    assign fresh = fresh_q;
+
+    always_ff @(posedge clk_i) begin
+      if (rst_i || restart_i) fresh_q <= 1'b1;
+      else if (issue_o && step_end) fresh_q <= 1'b0;
+    end
+  end else begin : g_reset
+    logic unused_restart;
+    assign unused_restart = restart_i;
+    assign fresh          = first;
   end
 
   always_comb begin

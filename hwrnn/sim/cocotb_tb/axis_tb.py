@@ -63,7 +63,7 @@ class Pause:
         return True
 
 
-Beat = tuple[int, int, int]  # TDATA, TID, TLAST
+Beat = tuple[int, int, int]  # TDATA, TID, TLAST (bit 0) and TUSER (bit 1)
 Write = tuple[int, int, int]  # after so many sequences, byte address, 32 bits
 
 
@@ -152,6 +152,8 @@ class Bench:
         d.s_axis_tvalid.value = 0
         d.s_axis_tlast.value = 0
         d.s_axis_tdata.value = 0
+        if hasattr(d, "s_axis_tuser"):
+            d.s_axis_tuser.value = 0
         if self.job.id_octets:
             d.s_axis_tid.value = 0
         d.m_axis_tready.value = 0
@@ -215,7 +217,7 @@ class Bench:
         await RisingEdge(d.aclk)
         if moved_in:
             self.accepted.append(self.cycles)
-            self.sent += self.job.beats[self.next_beat - 1][2]
+            self.sent += self.job.beats[self.next_beat - 1][2] & 1
             self.offering = False
             d.s_axis_tvalid.value = 0
         self.cycles += 1
@@ -223,11 +225,13 @@ class Bench:
 
     def offer(self) -> None:
         """Put the next beat on the bus."""
-        data, tid, last = self.job.beats[self.next_beat]
+        data, tid, marks = self.job.beats[self.next_beat]
         self.dut.s_axis_tdata.value = data
         if self.job.id_octets:
             self.dut.s_axis_tid.value = tid
-        self.dut.s_axis_tlast.value = last
+        self.dut.s_axis_tlast.value = marks & 1
+        if hasattr(self.dut, "s_axis_tuser"):
+            self.dut.s_axis_tuser.value = marks >> 1
         self.dut.s_axis_tvalid.value = 1
         self.offered.append(self.cycles)
         self.offering = True

@@ -2,7 +2,7 @@
 // Drives any top with one AXI4-Stream in and one out from a file of beats, as fast as it can.
 //
 // Every beat of the input file is its TDATA bytes, those of TID if the top has one, then one byte
-// with TLAST. The output file holds ten 64-bit numbers (see Report), then the beats that came out
+// with TLAST (bit 0) and TUSER (bit 1, for tops that have it). The output file holds ten 64-bit numbers (see Report), then the beats that came out
 // in the same form, then, 64 bits each: the cycles in which input beats were first offered,
 // accepted, and output beats accepted.
 //
@@ -102,6 +102,14 @@ auto get_id(const Top& top, std::uint8_t* bytes, std::size_t count, int)
 }
 template <class Top>
 void get_id(const Top&, std::uint8_t*, std::size_t, long) {}
+
+// TUSER, of the tops that have it.
+template <class Top>
+auto put_user(Top& top, bool user, int) -> decltype(static_cast<void>(top.s_axis_tuser)) {
+  top.s_axis_tuser = user;
+}
+template <class Top>
+void put_user(Top&, bool, long) {}
 
 // A write to the AXI4-Lite slave, when `after` sequences have come out.
 struct Write {
@@ -309,7 +317,8 @@ class Bench {
     const std::uint8_t* beat = &beats_[next_ * in_row_];
     put(top_->s_axis_tdata, beat, job_.in_bytes);
     put_id(*top_, beat + job_.in_bytes, job_.id_bytes, 0);
-    top_->s_axis_tlast = beat[in_row_ - 1];
+    top_->s_axis_tlast = beat[in_row_ - 1] & 1;
+    put_user(*top_, beat[in_row_ - 1] & 2, 0);
     top_->s_axis_tvalid = 1;
     offered_.push_back(report_.cycles);
     ++report_.offered;
