@@ -13,6 +13,7 @@ from bodies import gru, leaky, random_cell
 from graphs import GraphMaker
 
 import hwrnn
+from hwrnn.backends.rtl_parts import taken
 from hwrnn.board import load_board
 from hwrnn.design.choices import all_choices, choice_of, cost, steady_wait, useful_pe
 from hwrnn.design.design import Design, ceil_div
@@ -79,7 +80,7 @@ def notches(graph: Graph, design: Design, step: int) -> Iterator[Design]:
 
 
 def price(design: Design) -> tuple[float, float]:
-    return cost(board_use(design))
+    return cost(board_use(design, taken))
 
 
 GOALS = (0.9, 0.5, 0.25)  # of the way from the fastest design to the slowest
@@ -145,7 +146,7 @@ def test_no_folding_at_all_is_smaller() -> None:
     for target in (1.5, 2.0, 3.0, 5.0):
         least = min(price(design) for time, design in timed if time <= target)
         assert price(hwrnn.build(graph, target_latency_us=target)) == least
-    fastest = min(speed(hwrnn.estimate(d)) for d in every if max(board_use(d)) <= 0.5)
+    fastest = min(speed(hwrnn.estimate(d)) for d in every if max(board_use(d, taken)) <= 0.5)
     assert speed(hwrnn.estimate(hwrnn.build(graph, fill=0.5))) == fastest
 
 

@@ -3,19 +3,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 from hwrnn.backends.rtl import library_modules, top_name
 from hwrnn.backends.rtl_memory import Memories
 from hwrnn.backends.rtl_netlist import Bits, Instance, Module, Numbers, Parameter
 from hwrnn.backends.rtl_top import Top
+from hwrnn.design.area import Area, area
 from hwrnn.design.design import Design
+from hwrnn.design.resources.model import count, total
 from hwrnn.design.resources.part import Part
+
+UNNAMED = "0" * 64  # the hash of a design that is only looked at
 
 
 def parts(design: Design) -> tuple[Part, ...]:
     """Every instance of a library module below the top module, by kernel."""
-    top = Top(design, top_name(design), library_modules(), 0)
+    named = design if design.model_hash else replace(design, model_hash=UNNAMED)
+    top = Top(named, top_name(named), library_modules(), 0)
     last = top.build()
     modules = {m.name: m for m in top.kernels}
     found: list[Part] = []
@@ -55,3 +62,16 @@ def number(value: Parameter) -> int:
             return sum(v << (32 * k) for k, v in enumerate(value.values))
         case _:
             return int(value)
+
+
+def taken(design: Design) -> Area:
+    """What a whole design takes of its board, blocks rounded up."""
+    rough = sum(area(design).values(), Area())
+    found = total(count(p, design.board.family) for p in parts(design))
+    return replace(
+        rough,
+        luts=math.ceil(found.luts),
+        ffs=math.ceil(found.ffs),
+        dsps=math.ceil(found.dsps),
+        block_rams=math.ceil(found.block_rams),
+    )

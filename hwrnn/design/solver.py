@@ -9,7 +9,7 @@ docs/folding.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from hwrnn.board import Board
@@ -32,6 +32,7 @@ NEAR = 0.05  # what misses the goal by more than this in the quick model is not 
 FEW = 10  # exact schedules for one layer in one round of improvements
 
 Time = tuple[float, ...]
+Take = Callable[[Design], Area]
 Key = tuple[tuple[str, Fold], ...]
 
 
@@ -41,13 +42,16 @@ def solve(
     goal: Goal,
     max_steps: int | None = None,
     options: Options | None = None,
+    *,
+    take: Take | None = None,
 ) -> Design:
-    """The design for a goal; its `bound` says what bounds it.
+    """The design for a goal; its `bound` says what bounds it. `take`: what a whole design takes,
+    by default the rough area of `hwrnn.design.area`.
 
     Raises DesignError for what cannot be reached on the board, with the reason.
     """
     site = Site.of(graph, board, max_steps, options or Options())
-    solver = Solver.of(site, goal)
+    solver = Solver.of(site, goal, take or rough_area)
     picks = solver.filled() if goal.aim is Aim.FILL else solver.smallest()
     folds = site.folds({name: choice.fold for name, choice in picks.items()})
     folding = {name: fold.as_dict() for name, fold in folds.items()}
@@ -61,6 +65,7 @@ class Exact:
 
     site: Site
     steps: int
+    take: Take
     designs: dict[Key, Design | None] = field(default_factory=dict)
     uses: dict[Key, Use] = field(default_factory=dict)
     latencies: dict[Key, float] = field(default_factory=dict)
@@ -80,7 +85,7 @@ class Exact:
         """Shares of the board."""
         key, design = folds_of(picks), self.design(picks)
         if key not in self.uses:
-            self.uses[key] = board_use(design) if design else (float("inf"),)
+            self.uses[key] = board_use(design, self.take) if design else (float("inf"),)
         return self.uses[key]
 
     def latency(self, picks: Picks) -> float:
@@ -100,9 +105,14 @@ class Exact:
         return self.intervals[key]
 
 
-def board_use(design: Design) -> Use:
+def board_use(design: Design, take: Take) -> Use:
     """What a whole design takes of its board."""
-    return shares(sum(area(design).values(), Area()), design.board)
+    return shares(take(design), design.board)
+
+
+def rough_area(design: Design) -> Area:
+    """What a whole design takes, by the quick model."""
+    return sum(area(design).values(), Area())
 
 
 def folds_of(picks: Picks) -> Key:
@@ -120,7 +130,7 @@ class Solver:
     exact: Exact
 
     @classmethod
-    def of(cls, site: Site, goal: Goal) -> Solver:
+    def of(cls, site: Site, goal: Goal, take: Take) -> Solver:
         """All choices of all layers, and the models of time and area."""
         if not site.layers():
             raise DesignError(
@@ -131,8 +141,8 @@ class Solver:
         choices = all_choices(site)
         base = site.design(site.folds({n: found[0].fold for n, found in choices.items()}))
         steps = steps_of(base, None)
-        plan = Plan.of(base, board_use(base), choices, steps)
-        return cls(site=site, goal=goal, plan=plan, exact=Exact(site, steps))
+        plan = Plan.of(base, board_use(base, take), choices, steps)
+        return cls(site=site, goal=goal, plan=plan, exact=Exact(site, steps, take))
 
     # -- the smallest that is fast enough ------------------------------------------------------
 
@@ -213,15 +223,19 @@ class Solver:
 
     def filled(self) -> Picks:
         """The fastest design that takes no more than the goal's share of anything."""
-        share = wanted = self.goal.value
-        for _ in range(TIGHTENINGS):
+        share = wanted = above = self.goal.value
+        below = 0.0
+        for _ in range(2 * TIGHTENINGS):
             picks = self.plan.fastest(wanted, self.goal.aim)
             if picks is None:
-                break
-            over = max(self.exact.use(picks)) - share
-            if over <= 0:
+                below = wanted
+                wanted = (below + above) / 2
+                continue
+            used = max(self.exact.use(picks))
+            if used <= share:
                 return self.hastened(picks, share)
-            wanted -= over + 1e-6
+            above = wanted
+            wanted = max(wanted * share / used * 0.99, (below + above) / 2)
         raise self.too_full()
 
     def hastened(self, picks: Picks, share: float) -> Picks:

@@ -120,7 +120,7 @@ def design_section(estimate: Estimate) -> Section:
         f"{board.title}, {board.part}, {board.clock_mhz:g} MHz. One sequence of {estimate.steps} "
         f"steps takes {estimate.latency_cycles:,} cycles ({estimate.latency_us:.2f} µs at that "
         f"clock), the next one{of_stream} may start {estimate.interval_cycles:,} cycles "
-        "after it. DSP and block RAM are counted, LUT and FF come from a first model; "
+        "after it. DSP and block RAM are computed, LUT and FF come from fitted models; "
         "the clock is the board's default, no result of a timing analysis."
     )
     return Section(
