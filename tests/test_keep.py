@@ -14,6 +14,7 @@ from rtl.graphs import Build
 from test_rtl_lint import silent
 
 import hwrnn
+from hwrnn.backends.rtl_fragments import most_fragments
 from hwrnn.backends.shell import emit_shell
 from hwrnn.cmodel.fast import compile_graph
 from hwrnn.design.design import Design
@@ -105,6 +106,17 @@ def test_fragments_under_stalls(case: str) -> None:
     design = lower(graph, pe, simd, options=options)
     for k, stall in enumerate(STALLS):
         check_keep(graph, design, LENGTHS, flags(k, len(LENGTHS)), stall)
+
+
+@needs_sim
+@pytest.mark.parametrize("case", CASES)
+def test_a_design_full_of_fragments_counts_them_all(case: str) -> None:
+    make, pe, simd, options = CASES[case]
+    graph = make()
+    design = lower(graph, pe, simd, options=options)
+    count = 3 * most_fragments(design)
+    first = [k == count - 1 for k in range(count)]
+    check_keep(graph, design, [1] * count, first, Stalls(output_pause=(0, 60 * count)))
 
 
 @needs_sim
