@@ -216,7 +216,9 @@ def build(
     goal = goal_of(folding, target_latency_us, target_sequences_per_s, fill)
     if goal is None:
         return build_design(graph, found, folding, max_steps, chosen)
-    return solve(graph, found, goal, max_steps, chosen)
+    from hwrnn.backends.rtl_parts import taken
+
+    return solve(graph, found, goal, max_steps, chosen, take=taken)
 
 
 def estimate(design: Design, steps: int | None = None) -> Estimate:

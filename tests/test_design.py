@@ -253,7 +253,7 @@ def test_auto_takes_no_more_blocks_than_there_are() -> None:
     maker = GraphMaker(8)
     for k in range(3):
         maker.lstm(64, f"l{k}")
-    design = hwrnn.build(maker.graph(), "icebreaker", folding={"pe": 2, "simd": 8})
+    design = hwrnn.build(maker.graph(), "icebreaker", folding={"pe": 1, "simd": 8})
     taken = {e.storage for e in design.engines}
     assert taken == {Storage.BRAM, Storage.LUT}
     assert 0 < hwrnn.estimate(design).brams <= design.board.block_rams
