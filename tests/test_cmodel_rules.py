@@ -56,7 +56,7 @@ def job_of(op: Requant, x: IntType, r: Realisation, *, for_table: bool = False) 
 def evaluate(rule: Rule, x: Array, x_dtype: Dtype, out_dtype: Dtype) -> Array:
     """The rule on (channels, n)."""
     out = np.empty(x.shape, out_dtype)
-    room = Room(x.shape[1], 1)
+    room = Room(x.shape[1], {})
     for call in rule.bind(x.astype(x_dtype), out, room):
         call()
     return out.astype(np.int64)

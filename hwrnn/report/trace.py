@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
+from hwrnn.design.channel import Waiting
 from hwrnn.design.design import Block, Design, Engine
 from hwrnn.design.schedule import group_start
-from hwrnn.design.channel import Waiting
 from hwrnn.design.timing import Run
 
 Before = Mapping[int, Sequence[int]]
