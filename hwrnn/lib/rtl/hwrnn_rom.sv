@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Read-only memory with a registered output: data_o is the word at the address of the cycle
-// before. Contents come from a $readmemh file. A word a cycle. Style "auto": a memory block from 512
-// words and 4096 bits on, LUTs below; rom_block says the same to yosys, which knows no
+// before. Contents come from a $readmemh file. A word a cycle. Style "auto": a memory block from
+// 512 words and 4096 bits on, LUTs below; rom_block says the same to yosys, which knows no
 // "distributed" ROM.
 `default_nettype none
 
