@@ -14,6 +14,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -167,10 +168,17 @@ def cells(row: dict[str, str]) -> Cells:
 
 def digest(part: Part, family: Family) -> str:
     """A hash of all that decides the counts."""
-    sources = [library_text(m) for m in closure(part.module)]
+    sources = [code(m) for m in closure(part.module)]
     facts = [family.value, tool(), part.module, str(sorted(part.given.items())), part.style]
     text = "\0".join([*facts, str(part.words), *sources])
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+@cache
+def code(module: str) -> str:
+    """A module's source without comments."""
+    lines = (line.split("//")[0].rstrip() for line in library_text(module).split("\n"))
+    return "\n".join(line for line in lines if line)
 
 
 def tool() -> str:
