@@ -147,6 +147,19 @@ def test_special_bytes_pass_in_an_answer() -> None:
         assert found == [(k, 0xDC) for k in range(1, 0xDC)]
 
 
+def test_what_changes_behind_an_escape_does_not_damage_the_answer() -> None:
+    with steps_wire() as wire:  # the room grows while it is sent, through both special bytes
+        rooms = [room_after(wire, length) for length in range(34, 80)]
+        assert {0xC0, 0xDB} <= set(rooms)
+
+
+def room_after(wire: Wire, length: int) -> int:
+    """The room that is left when a payload of this length was taken just now."""
+    answer = wire.ask(1, data(bytes(length), last=False, wait=False, limit=0))
+    assert wire.ask(2, RESET).room == 255
+    return answer.room
+
+
 def test_a_repeated_request_is_answered_but_not_carried_out() -> None:
     with steps_wire() as wire:
         whole = expected((1, 2), (3, 4), (5, 6))

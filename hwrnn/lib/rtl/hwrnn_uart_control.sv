@@ -142,11 +142,12 @@ module hwrnn_uart_control #(
   // -- the answer -----------------------------------------------------------------------------
 
   // What is sent goes through a register, which follows it while the line is busy: a line's byte is
-  // far longer than that takes.
+  // far longer than that takes. It stands still between an ESC and the byte behind it: room, error
+  // and busy may change at any time.
 
   logic [WaitBits:0] timer_q, timer_d;
   logic [7:0] count_q, count_d, stop_q, stop_d, payload, crc_byte, tx_data_q, tx_data_d;
-  logic tx_end_q, tx_end_d, tx_valid_q, tx_valid_d;
+  logic tx_end_q, tx_end_d, tx_valid_q, tx_valid_d, half_q, half_d;
   logic [3:0] outcome;
   logic ended_q, ended_d, more, ready, hold, sent, known;
 
@@ -155,6 +156,8 @@ module hwrnn_uart_control #(
   assign hold  = is_data && wait_q && !timer_q[WaitBits];
   assign ready = is_data ? out_valid_i : command_q == Describe || command_q == Status;
   assign sent  = tx_valid_o && tx_ready_i;
+
+  assign half_d = (tx_valid_o && tx_idle_i) ? !tx_ready_i : half_q;
 
   assign rom_address_o = {argument_q, count_q[4:0]};
   assign out_read_o    = state_q == Payload && is_data && sent;
@@ -189,6 +192,7 @@ module hwrnn_uart_control #(
         endcase
       default: tx_data_d = crc_byte;
     endcase
+    if (half_d) tx_data_d = tx_data_q;
   end
 
   always_comb begin
@@ -254,6 +258,7 @@ module hwrnn_uart_control #(
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
       tx_valid_q <= 1'b0;
+      half_q  <= 1'b0;
       state_q <= Listen;
       field_q <= Command;
       skip_q  <= 1'b0;
@@ -263,6 +268,7 @@ module hwrnn_uart_control #(
       bad_q   <= '0;
     end else begin
       tx_valid_q <= tx_valid_d && !sent;
+      half_q  <= half_d;
       state_q <= state_d;
       field_q <= field_d;
       skip_q  <= skip_d;
