@@ -122,9 +122,9 @@ def build(
         next(stage)
         files = hwrnn.emit(design, backend=str(backend))
     made = make_bitstream(design, seed, baud) if bitstream else None
-    (files if made is None else files | made.files).write(output)
     if save_folding is not None:
         write_folding(save_folding, design)
+    (files if made is None else files | made.files).write(output)
     if as_json:
         facts: dict[str, object] = {"estimate": _facts(estimated)}
         facts |= {"bitstream": made.as_dict()} if made else {}

@@ -60,10 +60,10 @@ def test_rtl_equals_the_c_model_cycle_by_cycle_under_stalls(seed: int) -> None:
 
 
 def test_sequences_that_are_held_are_not_interleaved() -> None:
-    graph, _ = random_chain(28)
+    graph, _ = random_chain(37)
     with pytest.raises(DesignError) as caught:
-        build_design(graph, BOARD, random_folding(graph, 28), options=Options(streams=2))
+        build_design(graph, BOARD, random_folding(graph, 37), options=Options(streams=2))
     assert str(caught.value) == (
-        "option streams: is 2; chain28 slides windows over sequences, which it holds one by one\n"
+        "option streams: is 2; chain37 slides windows over sequences, which it holds one by one\n"
         "  hint: use streams=1; or place several cores side by side"
     )

@@ -69,7 +69,6 @@ module hwrnn_mul_lut #(
         for (int unsigned c = 0; c < Columns; c++) begin
           for (int unsigned r = 0; r < Rows; r++) begin
             below[c][r] = '0;
-            done[c][r]  = 1'(sum[c][r]);
           end
         end
       end
@@ -78,7 +77,6 @@ module hwrnn_mul_lut #(
         for (int unsigned c = 0; c < Columns; c++) begin
           for (int unsigned r = 0; r < Rows; r++) begin
             below[c][r] = g_bit[b-1].sum[c][r] >>> 1;
-            done[c][r]  = {1'(sum[c][r]), g_bit[b-1].done[c][r]};
           end
         end
       end
@@ -91,6 +89,23 @@ module hwrnn_mul_lut #(
           if (!Masked && !narrow[c][r][b]) sum[c][r] = below[c][r];
           else if (Negative) sum[c][r] = below[c][r] - masked[c][r];
           else sum[c][r] = below[c][r] + masked[c][r];
+        end
+      end
+    end
+
+    // In a process of its own, which reads the sum: the one above makes what the sum is made of.
+    if (b == 0) begin : g_first_done
+      always_comb begin
+        for (int unsigned c = 0; c < Columns; c++) begin
+          for (int unsigned r = 0; r < Rows; r++) done[c][r] = 1'(sum[c][r]);
+        end
+      end
+    end else begin : g_next_done
+      always_comb begin
+        for (int unsigned c = 0; c < Columns; c++) begin
+          for (int unsigned r = 0; r < Rows; r++) begin
+            done[c][r] = {1'(sum[c][r]), g_bit[b-1].done[c][r]};
+          end
         end
       end
     end
