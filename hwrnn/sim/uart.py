@@ -19,6 +19,7 @@ from pathlib import Path
 from hwrnn.backends.files import FileSet
 from hwrnn.backends.shell import CORE
 from hwrnn.errors import ToolError
+from hwrnn.sim.netlist import Mapped
 from hwrnn.sim.rtl_run import chance, tail
 from hwrnn.sim.verilate import Compiled, Driver, Source, Variant, compile_rtl
 
@@ -52,13 +53,14 @@ class Board:
 
 
 @contextmanager
-def simulated(files: FileSet, line: Line | None = None) -> Iterator[Board]:
-    """A board with the `hwrnn_board_core` of these files, as long as the context lasts.
+def simulated(core: FileSet | Mapped, line: Line | None = None) -> Iterator[Board]:
+    """A board with the `hwrnn_board_core` of these files, or with its netlist, as long as the
+    context lasts.
 
     Raises ToolError if a tool is missing or the simulation fails.
     """
     line = line or Line()
-    compiled = compile_rtl(Source(files=files, top=CORE), Variant(driver=Driver.UART))
+    compiled = compile_core(core)
     ours, theirs = pty.openpty()
     try:
         tty.setraw(theirs)
@@ -73,6 +75,14 @@ def simulated(files: FileSet, line: Line | None = None) -> Iterator[Board]:
         os.close(ours)
         os.close(theirs)
     board.cycles, board.sent, board.received, board.damaged = map(int, text.split())
+
+
+def compile_core(core: FileSet | Mapped) -> Compiled:
+    """The simulator of a core: of its RTL, or of its netlist."""
+    if isinstance(core, Mapped):
+        variant = Variant(driver=Driver.UART, netlist=True)
+        return compile_rtl(Source(files=core.files, top=core.top), variant)
+    return compile_rtl(Source(files=core, top=CORE), Variant(driver=Driver.UART))
 
 
 @contextmanager

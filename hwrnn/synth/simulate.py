@@ -16,13 +16,14 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from hwrnn.backends.files import FileSet
-from hwrnn.board import Family
+from hwrnn.backends.shell import CORE
+from hwrnn.board import Board, Family
 from hwrnn.design.design import Design
 from hwrnn.errors import ToolError
 from hwrnn.sim.netlist import Mapped
 from hwrnn.sim.tools import find_yosys
 from hwrnn.synth.result import source_of
-from hwrnn.synth.yosys import Netlist, synthesise
+from hwrnn.synth.yosys import Netlist, Source, synthesise
 
 SHARES = {  # yosys' folder of a family
     Family.XC7: "xilinx",
@@ -34,11 +35,22 @@ SHARES = {  # yosys' folder of a family
 YOSYS_CELLS = "cells_sim.v"
 NETLIST = "netlist.v"
 COMMON = "common"  # modules that several of our models are made of
+# yosys' iCE40 models give input ports initial values. Verilator writes them to whatever drives the
+# port, inputs of the top module among them: a reset would be cleared as soon as it is raised.
+# yosys connects all ports; that it does is checked, as nothing else gives them a value.
+OPTIONS = {Family.ICE40: ("+define+NO_ICE40_DEFAULT_ASSIGNMENTS", "-Werror-PINMISSING")}
 
 
 def map_design(design: Design) -> Mapped:
     """Synthesise a design for its board, ready for `simulate_netlist`. Raises ToolError."""
     return mapped(synthesise(source_of(design)))
+
+
+def map_core(files: FileSet, board: Board) -> Mapped:
+    """Synthesise what `emit_shell` wrote for a board, ready for `hwrnn.sim.uart.simulated`. Raises
+    ToolError.
+    """
+    return mapped(synthesise(Source(files=files, top=CORE, family=board.family, part=board.part)))
 
 
 def mapped(netlist: Netlist) -> Mapped:
@@ -59,7 +71,8 @@ def models(netlist: Netlist) -> dict[str, str]:
     library = [share / YOSYS_CELLS, *sorted(share.glob("*.vh"))]
     texts = {p.name: p.read_text(encoding="utf-8") for p in (*used, *helpers, *library)}
     check_known(netlist, own.keys() | modules_in(texts[p.name] for p in library))
-    texts["files.f"] = file_list([p.name for p in used], [p.name for p in helpers])
+    listed = file_list([p.name for p in used], [p.name for p in helpers])
+    texts["files.f"] = listed + "".join(f"{line}\n" for line in OPTIONS.get(netlist.family, ()))
     return {f"rtl/{name}": text for name, text in texts.items()}
 
 

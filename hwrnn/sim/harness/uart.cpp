@@ -146,7 +146,8 @@ int run(const Job& job, Vtop& top) {
   std::uint64_t cycles = 0, in_count = 0, out_count = 0, quiet = 0;
   bool go_on = true;
 
-  const auto clock = [&](bool line) {
+  const auto clock = [&](bool line, bool reset = false) {
+    top.rst_i = reset;
     top.uart_rx_i = line;
     top.clk_i = 0;
     top.eval();
@@ -159,9 +160,7 @@ int run(const Job& job, Vtop& top) {
     if (write(job.terminal, &byte, 1) != 1) return;
   };
 
-  top.rst_i = 1;
-  for (int k = 0; k < 4; ++k) clock(true);
-  top.rst_i = 0;
+  for (int k = 0; k < 4; ++k) clock(true, true);
   while (go_on) {
     if (cycles >= job.limit) {
       std::fprintf(stderr, "uart: still busy after %llu cycles\n",
@@ -206,6 +205,10 @@ int main(int argc, char** argv) {
   job.limit = std::strtoull(argv[5], nullptr, 10);
   fcntl(job.terminal, F_SETFL, fcntl(job.terminal, F_GETFL) | O_NONBLOCK);
   VerilatedContext context;
+#ifdef HWRNN_RANDOM_START
+  context.randReset(2);
+  context.randSeed(static_cast<int>(job.seed % 0x7fffffffu) + 1);
+#endif
   auto top = std::make_unique<Vtop>(&context);
   const int code = run(job, *top);
   top->final();
