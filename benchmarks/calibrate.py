@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import argparse
 import csv
+import fcntl
 import hashlib
+import io
 import json
 import sys
 import time
@@ -22,7 +24,7 @@ from typing import Any
 sys.path[:0] = [str(Path(__file__).resolve().parent)]
 
 import numpy as np  # noqa: E402 - after the path
-from resource_sample import candidates, group, wanted  # noqa: E402 - after the path
+from resource_sample import GROUPS, candidates, group, wanted  # noqa: E402 - after the path
 from resource_zoo import closure, counts  # noqa: E402 - after the path
 from scipy.optimize import nnls  # noqa: E402 - after the path
 
@@ -34,7 +36,7 @@ from hwrnn.synth.cells import Cells  # noqa: E402 - after the path
 
 TABLE, DATA = FOLDER / "sweep.csv", FOLDER / "coefficients.json"
 HEAD = ("family", "module", "hash", "luts", "ffs", "lut_rams", "dsps", "block_rams", "parameters")
-CHUNK = 60  # instances of a run of yosys
+CHUNK = 20  # instances of a run of yosys
 SMALL = 12  # LUTs or FFs; below, errors count as if it were so many
 ALIKE = {Family.XCUP: Family.XC7}  # the same LUTs: rows of both fit both
 BORROWS = {  # whose models a family has for a module that was not synthesised for it
@@ -54,18 +56,30 @@ def main() -> int:
     options.add_argument("--families", default=",".join(f.value for f in Family))
     options.add_argument("--groups", default="")
     options.add_argument("--fit", action="store_true", help="only fit the rows that are there")
+    options.add_argument("--sweep", action="store_true", help="only synthesise, do not fit")
     chosen = options.parse_args()
-    table = Table()
-    every = {f: candidates(f) for f in Family}
     for family in map(Family, [] if chosen.fit else chosen.families.split(",")):
-        for name, parts in missing(table, family, every[family]).items():
-            if not chosen.groups or name in chosen.groups.split(","):
-                table.fill(family, parts)
-    rows = {family: [*table.rows(family, every[family])] for family in Family}
+        sweep(family, chosen.groups.split(",") if chosen.groups else [*GROUPS, "streams"])
+    if not chosen.sweep:
+        refit()
+    return 0
+
+
+def sweep(family: Family, groups: Sequence[str]) -> None:
+    """Synthesise what has no row yet; several processes may do so at once."""
+    table = Table()
+    found = missing(table, family, candidates(family))
+    for name in groups:
+        table.fill(family, found.get(name, []))
+
+
+def refit() -> None:
+    """Fit the rows that there are, and write both files anew."""
+    table = Table()
+    rows = {family: [*table.rows(family, candidates(family))] for family in Family}
     table.prune(rows)
     data = {"tool": tool(), "families": models(rows)}
     DATA.write_text(json.dumps(data, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    return 0
 
 
 def models(rows: dict[Family, list[Row]]) -> dict[str, dict[str, dict[str, Any]]]:
@@ -116,16 +130,18 @@ class Table:
 
     def keep(self, family: Family, parts: Sequence[Part], found: Sequence[Cells]) -> None:
         """Append rows to the table."""
-        fresh = not TABLE.is_file()
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        for part, made in zip(parts, found, strict=True):
+            key = digest(part, family)
+            if key not in self.known:
+                self.known[key] = made
+                writer.writerow(line(family, part, key, made))
         with TABLE.open("a", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            if fresh:
-                writer.writerow(HEAD)
-            for part, made in zip(parts, found, strict=True):
-                key = digest(part, family)
-                if key not in self.known:
-                    self.known[key] = made
-                    writer.writerow(line(family, part, key, made))
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if not file.tell():
+                csv.writer(file, lineterminator="\n").writerow(HEAD)
+            file.write(text.getvalue())
 
     def rows(self, family: Family, every: dict[str, list[Part]]) -> Iterator[Row]:
         """The parts that have a row."""

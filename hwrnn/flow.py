@@ -27,7 +27,7 @@ from hwrnn.cmodel.data import (
 )
 from hwrnn.cmodel.plain import run_plain
 from hwrnn.design.design import Design
-from hwrnn.design.estimate import Estimate, estimate_design
+from hwrnn.design.estimate import Estimate
 from hwrnn.design.folding import FoldingSpec
 from hwrnn.design.folding_file import folding_of
 from hwrnn.design.goal import goal_of
@@ -225,9 +225,9 @@ def estimate(design: Design, steps: int | None = None) -> Estimate:
     """Cycles, latency and resources of a design; see `hwrnn.design.estimate.Estimate`."""
     if steps is not None and steps < 1:
         raise DesignError("option steps", f"is {steps}", "a sequence has at least 1 step")
-    from hwrnn.backends.rtl_parts import parts
+    from hwrnn.backends.rtl_parts import fitted
 
-    return estimate_design(design, steps, parts(design))
+    return fitted(design, steps)
 
 
 def emit(design: Design, backend: str = "hls") -> FileSet:

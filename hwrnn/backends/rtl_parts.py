@@ -13,6 +13,7 @@ from hwrnn.backends.rtl_netlist import Bits, Instance, Module, Numbers, Paramete
 from hwrnn.backends.rtl_top import Top
 from hwrnn.design.area import Area, area
 from hwrnn.design.design import Design
+from hwrnn.design.estimate import Estimate, estimate_design
 from hwrnn.design.resources.model import count, total
 from hwrnn.design.resources.part import Part
 
@@ -75,3 +76,8 @@ def taken(design: Design) -> Area:
         dsps=math.ceil(found.dsps),
         block_rams=math.ceil(found.block_rams),
     )
+
+
+def fitted(design: Design, steps: int | None = None) -> Estimate:
+    """Cycles and resources of a design, by the modules that it is made of."""
+    return estimate_design(design, steps, parts(design))

@@ -16,9 +16,10 @@ from hwrnn.backends.board_top import TOP, OnBoard, at_clock, emit_board, shell_o
 from hwrnn.backends.files import FileSet
 from hwrnn.backends.jinja import render
 from hwrnn.backends.rtl import tool
+from hwrnn.backends.rtl_parts import fitted
 from hwrnn.board import Board, Family
 from hwrnn.design.design import Design
-from hwrnn.design.estimate import Estimate, estimate_design
+from hwrnn.design.estimate import Estimate
 from hwrnn.errors import ToolError
 from hwrnn.sim.tools import DISTRIBUTIONS, Extra, find_package
 from hwrnn.synth.cells import Cells
@@ -95,7 +96,7 @@ class Bitstream:
     @property
     def estimate(self) -> Estimate:
         """Cycles of the design, at the clock of the bitstream."""
-        return estimate_design(self.design)
+        return fitted(self.design)
 
     @property
     def load(self) -> str:
@@ -193,7 +194,7 @@ def source_of(on_board: OnBoard) -> Source:
 
 def check_room(design: Design, netlist: Netlist) -> None:
     """Raise DoesNotFit if the board lacks something."""
-    found = uses(netlist.total(), estimate_design(design), design.board)
+    found = uses(netlist.total(), fitted(design), design.board)
     over = [over_text(use) for use in found if use.over]
     if over:
         raise no_room(design, "with its shell it " + "; ".join(over))

@@ -11,9 +11,10 @@ from importlib import metadata
 from pathlib import Path
 
 from hwrnn.backends.rtl import emit_rtl, top_name
+from hwrnn.backends.rtl_parts import fitted
 from hwrnn.board import Board
 from hwrnn.design.design import Design
-from hwrnn.design.estimate import Estimate, estimate_design
+from hwrnn.design.estimate import Estimate
 from hwrnn.errors import BoardError, DesignError, HwrnnError, OutputError
 from hwrnn.sim.tools import DISTRIBUTIONS, Extra, find_package, find_yosys
 from hwrnn.synth.cells import Cells
@@ -193,7 +194,7 @@ def synth_design(
         design=design,
         source=source,
         netlist=synthesise(source, tell),
-        estimate=estimate_design(design),
+        estimate=fitted(design),
         freq_mhz=freq_mhz or board.clock_mhz,
         seed=seed,
     )
