@@ -14,10 +14,12 @@ import hwrnn.device
 from hwrnn.backends.shell import emit_shell
 from hwrnn.board import Family, load_board
 from hwrnn.design.lower import build_design
+from hwrnn.errors import ToolError
 from hwrnn.ir import Graph, OutputGrid, Quantiser
 from hwrnn.ir.types import of_bits
 from hwrnn.sim.uart import Line, simulated
-from hwrnn.synth.simulate import map_core, models
+from hwrnn.sim.verilate import Driver, Source, Variant, compile_rtl
+from hwrnn.synth.simulate import map_core, mapped, models
 from hwrnn.synth.yosys import Netlist
 
 S8 = of_bits(8, signed=True)
@@ -58,3 +60,18 @@ def test_no_model_of_an_ice40_drives_what_drives_it(tmp_path: Path) -> None:
     (tmp_path / "stat.json").write_text('{"modules": {"top": {"num_cells_by_type": {}}}}')
     listed = models(Netlist(family=Family.ICE40, top="top", folder=tmp_path))["rtl/files.f"]
     assert "+define+NO_ICE40_DEFAULT_ASSIGNMENTS" in listed.split()
+
+
+@pytest.mark.needs_sim
+@pytest.mark.needs_synth
+def test_a_cell_of_an_ice40_with_an_open_port_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "stat.json").write_text(
+        '{"modules": {"top": {"num_cells_by_type": {"SB_LUT4": 1}}}}'
+    )
+    cell = "SB_LUT4 lut (.I0(a_i), .I1(a_i), .I3(a_i), .O(b_o));"
+    (tmp_path / "netlist.v").write_text(f"module top (input a_i, output b_o); {cell} endmodule")
+    core = mapped(Netlist(family=Family.ICE40, top="top", folder=tmp_path))
+    with pytest.raises(ToolError, match="missing pin: 'I2'"):
+        compile_rtl(
+            Source(files=core.files, top=core.top), Variant(driver=Driver.UART, netlist=True)
+        )

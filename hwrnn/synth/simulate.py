@@ -38,7 +38,13 @@ COMMON = "common"  # modules that several of our models are made of
 # yosys' iCE40 models give input ports initial values. Verilator writes them to whatever drives the
 # port, inputs of the top module among them: a reset would be cleared as soon as it is raised.
 # yosys connects all ports; that it does is checked, as nothing else gives them a value.
-OPTIONS = {Family.ICE40: ("+define+NO_ICE40_DEFAULT_ASSIGNMENTS", "-Werror-PINMISSING")}
+OPTIONS = {
+    Family.ICE40: (
+        "+define+NO_ICE40_DEFAULT_ASSIGNMENTS",
+        "-Wwarn-PINMISSING",
+        "-Werror-PINMISSING",
+    )
+}
 
 
 def map_design(design: Design) -> Mapped:
