@@ -84,7 +84,7 @@ def flags(seed: int, count: int) -> list[bool]:
 
 ENDLESS = 100_000  # steps
 LENGTHS = (3, 1, 1, 5, 2, 4, 1, 1, 1, 6, 2, 3)
-CASES = {
+CASES: dict[str, tuple[Callable[[], Graph], int, int, Options]] = {
     "unrolled": (small, 4, 6, KEEP),
     "folded": (lambda: small(layers=2), 2, 1, KEEP),
     "last": (
@@ -124,9 +124,9 @@ def test_an_endless_signal_in_pieces() -> None:
     graph = small()
     design = lower(graph, 4, 6, options=KEEP)
     rng = np.random.default_rng(11)
-    lengths = rng.integers(1, 51, 8_000)
-    ends = np.cumsum(lengths)
-    lengths = [*lengths[ends < ENDLESS], ENDLESS - ends[ends < ENDLESS][-1]]
+    drawn = rng.integers(1, 51, 8_000)
+    ends = np.cumsum(drawn)
+    lengths = [*drawn[ends < ENDLESS].tolist(), int(ENDLESS - ends[ends < ENDLESS][-1])]
     signal = pieces(design, [ENDLESS], seed=1)[0]
     fragments = np.split(signal, np.cumsum(lengths)[:-1])
     first = [k == 0 for k in range(len(fragments))]
@@ -221,7 +221,7 @@ def test_simulate_and_run_take_flags(last: bool) -> None:
     one = [True, False, False, False, False]
     again = hwrnn.run(graph, x, lengths=lengths, first=one, integers=True)
     np.testing.assert_array_equal(whole.outputs, again)
-    assert (again != exact).any()
+    assert (np.asarray(again) != np.asarray(exact)).any()
 
 
 def test_run_in_fragments_is_the_plain_model_of_what_came_so_far() -> None:
@@ -320,7 +320,7 @@ def test_flags_are_checked() -> None:
     with pytest.raises(DataError, match="first: has 1 entries for 2 fragments"):
         hwrnn.run(graph, x, first=[True])
     with pytest.raises(DataError, match="first: holds 1\n  hint: each entry is True or False"):
-        hwrnn.simulate(hwrnn.build(graph, state="keep"), x, first=[True, 1])
+        hwrnn.simulate(hwrnn.build(graph, state="keep"), x, first=[True, 1])  # type: ignore[list-item]
     with pytest.raises(DesignError) as fault:
         hwrnn.simulate(hwrnn.build(graph), x, first=[True, False])
     assert str(fault.value) == (
