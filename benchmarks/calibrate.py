@@ -24,6 +24,7 @@ from typing import Any
 sys.path[:0] = [str(Path(__file__).resolve().parent)]
 
 import numpy as np  # noqa: E402 - after the path
+from numpy.typing import NDArray  # noqa: E402 - after the path
 from resource_sample import GROUPS, candidates, group, wanted  # noqa: E402 - after the path
 from resource_zoo import closure, counts  # noqa: E402 - after the path
 from scipy.optimize import nnls  # noqa: E402 - after the path
@@ -45,6 +46,7 @@ BORROWS = {  # whose models a family has for a module that was not synthesised f
     Family.XC7: Family.ECP5,
     Family.XCUP: Family.XC7,
 }
+PULL = 0.01  # towards a LUT or a FF for each feature
 BORROWED_ERROR = 0.3
 ORDER = (Family.ECP5, Family.GOWIN, Family.ICE40, Family.XC7, Family.XCUP)
 Row = tuple[Part, Cells]
@@ -221,13 +223,22 @@ def fit(kind: str, family: Family, rows: Sequence[Row]) -> dict[str, Any]:
         return {"weights": {}, "error": 0.0, "rows": len(rows)}
     x = np.array([[f.get(k, 0.0) for k in names] for f in made])
     scale = 1 / np.maximum(y, SMALL)
-    weights, _ = nnls(x * scale[:, None], y * scale, maxiter=10_000)
+    weights = solved(x * scale[:, None], y * scale)
     error = float(np.sqrt(np.mean(((x @ weights - y) * scale) ** 2)))
     return {
-        "weights": {k: round(float(w), 4) for k, w in zip(names, weights, strict=True) if w > 1e-4},
+        "weights": {k: round(float(w), 4) for k, w in zip(names, weights, strict=True)},
         "error": round(error, 4),
         "rows": len(rows),
     }
+
+
+def solved(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weights that are not negative; drawn to 1, the less the more rows tell of a feature."""
+    pull = np.sqrt(PULL * (x**2).sum(axis=0))
+    found: NDArray[np.float64] = nnls(
+        np.vstack([x, np.diag(pull)]), np.append(y, pull), maxiter=10_000
+    )[0]
+    return found
 
 
 if __name__ == "__main__":

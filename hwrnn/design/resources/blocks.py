@@ -285,10 +285,31 @@ ROMS = ("hwrnn_rom", "hwrnn_rom_ahead", "hwrnn_lut", "hwrnn_threshold_level")
 BUFFERS = ("hwrnn_fifo", "hwrnn_frame_fifo", "hwrnn_reverse", "hwrnn_select_step")
 
 
+OF_A_MEMORY = 2  # besides its cells
+
+
+def in_luts(family: Family, depth: int, width: int, *, single: bool = False) -> bool:
+    """True if yosys makes a memory of LUTs, where nothing tells it: if that costs less than bits in
+    registers (as memory_libmap was seen to choose). `single`: it reads where it writes.
+    """
+    if single and family in (Family.XC7, Family.XCUP):
+        return depth > 1
+    match family:
+        case Family.ICE40:
+            return False
+        case Family.ECP5:
+            cells = 4.0 * -(-width // 4)
+        case Family.XC7:
+            cells = max(2.0, width * 4 / 3)
+        case Family.GOWIN | Family.XCUP:
+            cells = float(width)
+    return depth * width > cells + OF_A_MEMORY
+
+
 def memory_blocks(part: Part, family: Family) -> float:
     """Memory blocks of a part."""
     if part.module in BUFFERS:
-        if part.style != "block":
+        if part.style != "block" or part.given.get("First", 0):
             return 0
         return fewest(family, *buffer_size(part))
     if part.module in ROMS and rom_in_block(part, family):

@@ -71,7 +71,9 @@ def fifo(v: View) -> Features:
     rows = 32 if v.wide else 16
     banks = -(-d // rows)
     found: Features = {"one": 1, "pointer": p, "count": c, "odd": float(d & (d - 1) != 0) * p}
-    if v.family is Family.ICE40:
+    if v.part.style == "block":
+        found |= {"word": w, "compare": p}
+    elif v.part.style != "distributed":
         found |= {"words": d, "mux": w * mux(v, d)}
     else:
         found |= {"mux": w * mux(v, banks), "width": w}
@@ -81,8 +83,9 @@ def fifo(v: View) -> Features:
 def fifo_ffs(v: View) -> Features:
     """FF of hwrnn_fifo."""
     d, w = v("Depth"), v("Width")
-    stored = d * w if v.family is Family.ICE40 else 0
-    return {"bits": 2 * clog2(d) + credit(d), "stored": stored}
+    block = float(v.part.style == "block")
+    stored = 0 if v.part.style in ("block", "distributed") else d * w
+    return {"bits": 2 * clog2(d) + credit(d), "copy": clog2(d), "word": block * w, "stored": stored}
 
 
 def axis_in(v: View) -> Features:
@@ -109,10 +112,9 @@ def axis_in_ffs(v: View) -> Features:
     period = fixed or v("Beats")
     most = v("MaxBeats", 0)
     return {
-        "one": 1,
+        "one": 3,
         "swallow": float(bool(fixed or most)),
-        "fill": float(period > 1),
-        "count": clog2(period),
+        "count": index(period),
         "total": most.bit_length() + 1 if most else 0,
         "id": clog2(v("Streams")),
     }
@@ -217,7 +219,7 @@ def concat_ffs(v: View) -> Features:
     """FF of hwrnn_concat."""
     n = v("Inputs")
     beats = values(v("Beats"), n)
-    return {"index": clog2(n), "beat": clog2(max(beats)), "odd": float(max(beats) > 1)}
+    return {"bits": clog2(n) + max(beats).bit_length()}
 
 
 def interleave(v: View) -> Features:
@@ -228,7 +230,7 @@ def interleave(v: View) -> Features:
 
 def interleave_ffs(v: View) -> Features:
     """FF of hwrnn_interleave."""
-    return {"index": clog2(v("Inputs")), "beat": clog2(v("Beats")), "odd": 1}
+    return {"bits": clog2(v("Inputs")) + index(v("Beats"))}
 
 
 def delay(v: View) -> Features:
@@ -298,15 +300,10 @@ def engine_ctrl_ffs(v: View) -> Features:
     blocks = xb + (sources - 1) * vb
     pend = max(v("MaxPending"), groups).bit_length()
     state = v("HasState", 0)
-    return {
-        "bits": clog2(groups) + clog2(max(xb, vb)) + clog2(sources) + clog2(hands),
-        "address": clog2(blocks * groups),
-        "credit": credit(v("OutDepth")),
-        "pending": state * streams * pend + (hands - 1) * pend,
-        "first": streams,
-        "stream": clog2(streams),
-        "last": 1,
-    }
+    counters = (groups, max(xb, vb), sources, hands, blocks * groups)
+    pending = state * streams * pend + (hands - 1) * pend
+    flags = streams + clog2(streams) + 1 + v("Keep", 0)
+    return {"bits": sum(map(index, counters)) + credit(v("OutDepth")) + pending + flags}
 
 
 def map_ctrl(v: View) -> Features:
@@ -316,7 +313,7 @@ def map_ctrl(v: View) -> Features:
 
 def map_ctrl_ffs(v: View) -> Features:
     """FF of hwrnn_map_ctrl."""
-    return {"index": clog2(v("Beats")), "credit": credit(v("OutDepth"))}
+    return {"bits": index(v("Beats")) + credit(v("OutDepth"))}
 
 
 def fork(v: View) -> Features:

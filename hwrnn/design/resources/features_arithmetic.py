@@ -6,6 +6,8 @@ from __future__ import annotations
 from hwrnn.board import Family
 from hwrnn.design.resources.blocks import (
     PackedRows,
+    Split,
+    in_luts,
     packed_rows,
     product_widths,
     rom_in_block,
@@ -15,8 +17,7 @@ from hwrnn.design.resources.contents import distinct_columns
 from hwrnn.design.resources.features import Feature, Features, View, clog2, mux
 from hwrnn.design.resources.features_memory import bank_bits, choosing, table
 
-COUNTER = 6  # bits that hwrnn_count_six counts
-LEFT = 5  # bits of a weight that hwrnn_dot_lut leaves to its adders
+COUNTER = 6  # bits that hwrnn_count counts without an adder
 
 
 def pair(v: View) -> Features:
@@ -76,8 +77,18 @@ def product_ffs(v: View, bits: int) -> Features:
     """The register behind a product, which a hard multiplier may take in."""
     made = scale_split(v.part, v.family)
     parts = made.hard + len(made.soft)
-    kind = "soft" if not made.hard else "hard" if parts == 1 else "joined"
-    return {kind: float(bits)}
+    if not made.hard or parts == 1:
+        return {"hard" if made.hard else "soft": float(bits)}
+    each = -(-bits // v("Lanes"))
+    return {"joined": float(v("Lanes") * outside(v, made, each)) if bits else 0.0}
+
+
+def outside(v: View, made: Split, bits: int) -> int:
+    """Bits of a register behind a product of several multipliers that these do not take in."""
+    two = made.hard == 2 and not made.soft
+    if v.family is Family.ICE40:
+        return 0 if two else max(bits - 16, 0)
+    return min(bits, 17) if v.family is Family.XC7 and two else bits
 
 
 def mul_ffs(v: View) -> Features:
@@ -228,7 +239,7 @@ def mac_array(v: View) -> Features:
     carries = not v("Lut", 0) and v("Lanes") > 1
     if blocks > 1:
         found |= {"acc": sums * acc, "sums": sums, "delay": 1}
-        if v.family is Family.ICE40:
+        if not in_luts(v.family, groups, sums * acc, single=True):
             found |= {"kept": sums * acc * mux(v, groups), "words": groups, "first": sums * acc}
         else:
             banks = -(-groups // (32 if v.wide else 16))
@@ -304,7 +315,7 @@ def mac_array_ffs(v: View) -> Features:
             bits = v("OperandWidth") + v("WeightWidth")
             found |= {
                 "soft": rows.soft * min(product, bits),
-                "hard": rows.alone * (v("PackedWidth") + v("OperandWidth")),
+                "hard": rows.alone * min(product, bits),
                 "packed": rows.full * (v("PackedWidth") + v("OperandWidth")),
                 "overlap": float(v("Overlap", 0)) * (v("Lanes") - 1) * rows.full,
             }
@@ -313,7 +324,7 @@ def mac_array_ffs(v: View) -> Features:
         carries = not v("Lut", 0) and v("Lanes") > 1
         found |= {"carries": sums * sum(b for b, _ in terms) * float(carries)}
     if blocks > 1:
-        stored = v.family is Family.ICE40 or groups == 1
+        stored = not in_luts(v.family, groups, sums * acc, single=True)
         used = registers & ((1 << (len(stages(v)) + 1)) - 1)
         depth = used.bit_count()
         group = max(clog2(groups), 1)
@@ -329,18 +340,27 @@ def mac_array_ffs(v: View) -> Features:
     return found
 
 
-def ands(v: View, sign: bool) -> list[int]:
-    """ANDs of each weight in hwrnn_dot_lut, those that count negative or the others."""
-    w, o = v("WeightWidth"), v("OperandWidth")
-    found = [0] * sum_width(v)
-    for i in range(w):
-        for j in range(o):
-            if i + j < len(found):
-                top = (v("WeightSigned", 1) and i == w - 1) != (
-                    v("OperandSigned", 1) and j == o - 1
-                )
-                found[i + j] += v("Simd") * (bool(top) == sign)
+def ands(v: View) -> list[int]:
+    """ANDs of each weight and sign that hwrnn_dot_lut counts."""
+    w, o, found = v("WeightWidth"), v("OperandWidth"), []
+    for sign in (False, True):
+        for k in range(w + o - 1):
+            pairs = [(i, k - i) for i in range(w) if 0 <= k - i < o]
+            kinds = sum(negative(v, *p) == sign for p in pairs)
+            found += [kinds * v("Simd")] if kinds else []
     return found
+
+
+def negative(v: View, i: int, j: int) -> bool:
+    """True if the AND of these bits of a weight and an operand counts negative."""
+    of_weight = v("WeightSigned", 1) and i == v("WeightWidth") - 1
+    of_operand = v("OperandSigned", 1) and j == v("OperandWidth") - 1
+    return bool(of_weight) != bool(of_operand)
+
+
+def ones_twos(n: int) -> tuple[int, int]:
+    """Bits that count one and bits that count two behind n ANDs."""
+    return (n + 2) // 3, (n + 1) // 3 if n > 1 else 1
 
 
 def sum_width(v: View) -> int:
@@ -349,64 +369,48 @@ def sum_width(v: View) -> int:
     return min(v("ProductWidth") + 2 * stage, v("AccWidth"))
 
 
-def heights(v: View, sign: bool) -> list[list[int]]:
-    """Bits of each weight behind each level of counters."""
-    made = ands(v, sign)
-    h = [(n + 2) // 3 + ((made[k - 1] + 1) // 3 if k else 0) for k, n in enumerate(made)]
-    found = [h]
-    while max(found[-1], default=0) > LEFT:
-        h = list(found[-1])
-        six = [n // COUNTER if n > LEFT else 0 for n in h]
-        for k in range(len(h)):
-            h[k] -= 5 * six[k]
-            h[k] += six[k - 1] if k > 0 else 0
-            h[k] += six[k - 2] if k > 1 else 0
-        found.append(h)
-    return found
+def counter(bits: int) -> tuple[int, int]:
+    """LUTs that count so many bits, in sixes; bits of the adders behind them."""
+    if bits <= COUNTER:
+        return (0 if bits == 1 else 2 if bits <= 3 else 3), 0
+    low = (bits + 5) // 6 // 2 * 6
+    (a, b), (c, d) = counter(low), counter(bits - low)
+    return a + c, b + d + bits.bit_length()
 
 
 def dot(v: View) -> Features:
     """LUT of hwrnn_dot_lut."""
-    sums = v("Gates") * v("Pe")
-    threes = sixes = adds = last = 0
-    for sign in (False, True):
-        threes += sum(-(-n // 3) for n in ands(v, sign))
-        levels = heights(v, sign)
-        for h in levels[:-1]:
-            sixes += sum(n // COUNTER for n in h if n > LEFT)
-        adds += sum(max(n - 1, 0) for n in levels[-1])
-        last += max(levels[-1], default=0)
+    sums, counted = v("Gates") * v("Pe"), ands(v)
+    halves = [h for n in counted for h in ones_twos(n)]
+    made = [counter(h) for h in halves]
+    stages = (clog2(v("Simd")) + 1) // 2
+    terms = [h.bit_length() for h in halves] if stages < 2 else [sum_width(v)] * len(counted)
     return {
-        "threes": 2 * sums * threes,
-        "sixes": 3 * sums * sixes,
-        "adds": sums * adds,
+        "threes": sums * sum((n + 2) // 3 + (n + 1) // 3 for n in counted),
+        "sixes": sums * sum(luts for luts, _ in made),
+        "adds": sums * sum(bits for _, bits in made),
+        "counts": sums * len(counted) * sum_width(v) * float(stages >= 2),
+        "compress": sums * max(sum(terms) - 2 * sum_width(v), 0),
         "width": sums * sum_width(v),
-        "last": sums * last,
     }
 
 
 def dot_ffs(v: View) -> Features:
     """FF of hwrnn_dot_lut."""
     sums, registers = v("Gates") * v("Pe"), v("Registers", 0xFFFFFFFF)
-    stage_count = (clog2(v("Simd")) + 1) // 2
-    every = [heights(v, sign) for sign in (False, True)]
-    levels = max(len(h) for h in every) - 1
+    stages, counted = (clog2(v("Simd")) + 1) // 2, ands(v)
+    both = sum(sum(ones_twos(n)) for n in counted) * (registers & 1) * float(stages > 0)
+    delay = (registers & ((1 << stages) - 2)).bit_count() if stages > 1 else 0
+    kept = delay * len(counted) * sum_width(v)
+    return {
+        "ands": sums * both,
+        "parts": sums * kept if delay < SHORTEST else 0,
+        "lines": sums * kept / delay if delay >= SHORTEST else 0,
+        "sum": sums * sum_width(v) * (registers >> stages & 1),
+    }
 
-    def stage_of(at: int) -> int:
-        if at == 0 or stage_count == 0:
-            return 0
-        if at > levels or stage_count == 1:
-            return stage_count
-        return 1 + (at - 1) * (stage_count - 1) // levels
 
-    bits = 0
-    for h in every:
-        padded = h + [h[-1]] * (levels + 1 - len(h))
-        for at, row in enumerate(padded):
-            behind = sum(registers >> s & 1 for s in range(stage_of(at), stage_of(at + 1)))
-            bits += behind * sum(row)
-    last = sum_width(v) * (registers >> stage_count & 1)
-    return {"heaps": sums * bits, "sum": sums * last}
+SHORTEST = 3  # cycles of a delay that is a shift register of LUTs
 
 
 ARITHMETIC: dict[str, tuple[Feature, Feature]] = {

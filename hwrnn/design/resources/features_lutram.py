@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from hwrnn.board import Family
+from hwrnn.design.resources.blocks import in_luts
 from hwrnn.design.resources.features import Feature, Features, View
 
 SHIFT = 32  # stages of a shift register of one LUT
@@ -61,13 +62,17 @@ def reverse(v: View) -> Features:
 
 def select_step(v: View) -> Features:
     """Of hwrnn_select_step."""
-    return {} if v("First", 0) or v("Beats") == 1 else buffer(v, v("Beats"), v("Width"))
+    return {} if v("First", 0) else buffer(v, v("Beats"), v("Width"))
+
+
+def unforced(v: View, depth: int, width: int, *, single: bool = False) -> float:
+    """LUTs of a memory that yosys may also make of registers."""
+    return cells(v, depth, width) if in_luts(v.family, depth, width, single=single) else 0
 
 
 def state_mem(v: View) -> Features:
     """Of hwrnn_state_mem."""
-    depth = v("Groups") * v("Streams")
-    return {"cells": cells(v, depth, v("Width")) if depth > 1 else 0}
+    return {"cells": unforced(v, v("Groups") * v("Streams"), v("Width"))}
 
 
 def vector_mem(v: View) -> Features:
@@ -76,8 +81,8 @@ def vector_mem(v: View) -> Features:
     if streams == 1:
         return {}
     whole, rest = divmod(units, pe)
-    last = cells(v, streams, rest * v("Width")) if rest else 0
-    return {"cells": whole * cells(v, streams, pe * v("Width")) + last}
+    last = unforced(v, streams, rest * v("Width")) if rest else 0
+    return {"cells": whole * unforced(v, streams, pe * v("Width")) + last}
 
 
 def mac_array(v: View) -> Features:
@@ -87,7 +92,7 @@ def mac_array(v: View) -> Features:
         return {}
     stages = ((v("Simd") - 1).bit_length() + 1) // 2
     depth = (v("Registers", 0xFFFFFFFF) & ((1 << (stages + 1)) - 1)).bit_count()
-    kept = cells(v, groups, sums * v("AccWidth")) if groups > 1 else 0
+    kept = unforced(v, groups, sums * v("AccWidth"), single=True)
     bits = max((groups - 1).bit_length(), 1) + 1
     return {"cells": kept, "shift": shifts(v, depth, bits)}
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from hwrnn.board import Family
-from hwrnn.design.resources.blocks import rom_banks, rom_in_block, rom_size
+from hwrnn.design.resources.blocks import in_luts, rom_banks, rom_in_block, rom_size
 from hwrnn.design.resources.contents import distinct_columns, pieces, vector_constants
 from hwrnn.design.resources.features import Feature, Features, View, clog2, decode, index, mux
 
@@ -119,7 +119,7 @@ def vector_mem(v: View) -> Features:
     groups, blocks = -(-units // pe), -(-units // simd)
     initial = v("Initial", 0)
     zero = float(initial == 0)
-    ice = v.family is Family.ICE40
+    registers = not in_luts(v.family, streams, pe * w)
     found: Features = {
         "groups": groups * decode(v, clog2(groups) + 1),
         "mux": simd * w * mux(v, blocks),
@@ -132,8 +132,9 @@ def vector_mem(v: View) -> Features:
     if streams > 1:
         rows = lut_rows(v)
         found |= {
-            "streams": units * w * mux(v, streams) if ice else 0,
-            "banks": units * w * mux(v, -(-streams // rows)) if not ice else 0,
+            "streams": units * w * mux(v, streams) if registers else 0,
+            "enables": groups * streams if registers else 0,
+            "banks": units * w * mux(v, -(-streams // rows)) if not registers else 0,
             "kept first": units * w * (1 - zero),
             "cells": units * w * mux(v, cells),
         }
@@ -142,11 +143,9 @@ def vector_mem(v: View) -> Features:
 
 def vector_mem_ffs(v: View) -> Features:
     """FF of hwrnn_vector_mem."""
-    stored = v("Units") * v("Width")
-    streams = v("Streams")
-    if streams == 1:
-        return {"kept": stored}
-    return {"streams": stored * streams if v.family is Family.ICE40 else 0}
+    stored, streams = v("Units") * v("Width"), v("Streams")
+    registers = not in_luts(v.family, streams, v("Pe") * v("Width"))
+    return {"kept": stored * streams if registers else 0}
 
 
 def state_mem(v: View) -> Features:
@@ -162,7 +161,7 @@ def state_mem(v: View) -> Features:
         **{f"initial {k}": a for k, a in made.items()},
         "address": clog2(depth) * float(streams > 1 and groups > 1),
     }
-    if v.family is Family.ICE40 or depth == 1:
+    if not in_luts(v.family, depth, w):
         found |= {"words": depth * decode(v, clog2(depth) + 1), "mux": w * mux(v, depth)}
     else:
         banks = -(-depth // lut_rows(v))
@@ -173,7 +172,7 @@ def state_mem(v: View) -> Features:
 def state_mem_ffs(v: View) -> Features:
     """FF of hwrnn_state_mem."""
     w, depth = v("Width"), v("Groups") * v("Streams")
-    stored = v.family is Family.ICE40 or depth == 1
+    stored = not in_luts(v.family, depth, w)
     return {"data": w, "stored": w * depth if stored else 0}
 
 
@@ -183,7 +182,7 @@ def select_step(v: View) -> Features:
     if first:
         s = v("Streams")
         return {"one": 1, "beat": clog2(beats), "streams": float(s > 1) * s}
-    ice = v.family is Family.ICE40 or beats == 1
+    ice = v.part.style not in ("distributed", "block")
     banks = -(-beats // lut_rows(v))
     return {
         "last": 1,
@@ -196,15 +195,21 @@ def select_step(v: View) -> Features:
 def select_step_ffs(v: View) -> Features:
     """FF of hwrnn_select_step."""
     w, beats = v("Width"), v("Beats")
-    stored = v.family is Family.ICE40 or beats == 1
+    stored = v.part.style not in ("distributed", "block")
     if v("First", 0):
-        return {"beat": clog2(beats), "pass": v("Streams")}
-    return {"beat": clog2(beats), "one": 1, "stored": w * beats if stored else 0}
+        return {"bits": index(beats) + v("Streams")}
+    return {"bits": index(beats) + 1, "copy": clog2(beats), "stored": w * beats if stored else 0}
 
 
 def sequence(v: View, depth: int, width: int) -> Features:
     """What stores whole sequences and is read a cycle later."""
-    return {"one": 1, "address": clog2(depth), "banks": width * mux(v, -(-depth // lut_rows(v)))}
+    found: Features = {"one": 1, "address": clog2(depth)}
+    if v.part.style == "block":
+        return found | {"copy": width, "compare": clog2(depth)}
+    if v.part.style == "distributed":
+        banks = -(-depth // lut_rows(v))
+        return found | {"banks": width * mux(v, banks), "enables": float(banks > 1) * banks}
+    return found | {"words": depth, "mux": width * mux(v, depth)}
 
 
 def reverse(v: View) -> Features:
@@ -219,13 +224,15 @@ def reverse(v: View) -> Features:
 def reverse_ffs(v: View) -> Features:
     """FF of hwrnn_reverse."""
     depth = v("Beats") * v("MaxSteps")
-    return {
-        "one": 1,
-        "address": index(depth),
-        "beat": clog2(v("Beats")),
-        "credit": v("OutDepth").bit_length(),
-        "width": v("Width"),
-    }
+    counts = 5 * index(depth) + clog2(v("Beats")) + 8 + v("OutDepth").bit_length()
+    return {"bits": counts + v("Width"), **copied(v, 2 * depth, v("Width"))}
+
+
+def copied(v: View, depth: int, width: int) -> Features:
+    """FF that give a memory block the word that is written meanwhile; or all of the memory."""
+    if v.part.style == "block":
+        return {"copy": width + clog2(depth) + 2}
+    return {"stored": 0 if v.part.style == "distributed" else depth * width}
 
 
 def frame_fifo(v: View) -> Features:
@@ -236,13 +243,8 @@ def frame_fifo(v: View) -> Features:
 def frame_fifo_ffs(v: View) -> Features:
     """FF of hwrnn_frame_fifo."""
     depth = v("Depth")
-    return {
-        "one": 1,
-        "pointer": clog2(depth),
-        "count": depth.bit_length(),
-        "credit": v("OutDepth").bit_length(),
-        "width": v("Width") + 1,
-    }
+    counts = 3 * clog2(depth) + 3 * depth.bit_length() + v("OutDepth").bit_length() + 1
+    return {"bits": counts + v("Width") + 1, **copied(v, depth, v("Width") + 1)}
 
 
 MEMORIES: dict[str, tuple[Feature, Feature]] = {

@@ -21,10 +21,13 @@ from hwrnn.design.resources.features import STREAMS, Feature, Features, View, no
 from hwrnn.design.resources.features_arithmetic import ARITHMETIC
 from hwrnn.design.resources.features_lutram import LUT_RAMS
 from hwrnn.design.resources.features_memory import MEMORIES
+from hwrnn.design.resources.features_steps import STEP_RAMS, STEPS
 from hwrnn.design.resources.part import Part
 
 FOLDER = Path(__file__).resolve().parent
-MODULES: dict[str, tuple[Feature, Feature]] = {**STREAMS, **MEMORIES, **ARITHMETIC}
+MODULES: dict[str, tuple[Feature, Feature]] = {**STREAMS, **MEMORIES, **ARITHMETIC, **STEPS}
+RAMS: dict[str, Feature] = {**LUT_RAMS, **STEP_RAMS}
+UNFITTED = {"weights": {}, "error": 0.3}  # of a module that was not synthesised
 KINDS = ("luts", "ffs")
 NINE_IN_TEN = 1.645  # standard deviations
 
@@ -79,7 +82,7 @@ def total(counts: Iterable[Count]) -> Count:
 def count(part: Part, family: Family) -> Count:
     """What one part takes."""
     logic, lut_error = predicted("luts", part, family)
-    rams = sum(LUT_RAMS.get(part.module, none)(View(part, family)).values())
+    rams = sum(RAMS.get(part.module, none)(View(part, family)).values())
     ffs, ff_error = predicted("ffs", part, family)
     errors = {"luts": {part.module: lut_error}, "ffs": {part.module: ff_error}}
     if part.weights:
@@ -96,12 +99,12 @@ def count(part: Part, family: Family) -> Count:
 
 
 def predicted(kind: str, part: Part, family: Family) -> tuple[float, float]:
-    """LUTs or FFs of a part, and their standard error."""
-    model = coefficients()["families"][family.value][kind].get(part.module)
-    if model is None:
-        return 0.0, 0.0
+    """LUTs or FFs of a part, and their standard error. What no row of the sweep had is taken for
+    what a feature is meant to be: a LUT or a FF each.
+    """
+    model = coefficients()["families"][family.value][kind].get(part.module, UNFITTED)
     found = features(kind, part, family)
-    value = sum(float(model["weights"].get(name, 0)) * amount for name, amount in found.items())
+    value = sum(float(model["weights"].get(name, 1)) * amount for name, amount in found.items())
     return value, value * float(model["error"])
 
 
