@@ -34,7 +34,7 @@ from hwrnn.design.resources.contents import distinct_columns, pieces  # noqa: E4
 from hwrnn.design.resources.model import FOLDER, MODULES, Count, coefficients  # noqa: E402
 from hwrnn.design.resources.part import Part  # noqa: E402
 
-SAMPLE = (2, 12, 22)  # designs of an ECP5, whose synthesis is the quickest
+SAMPLE = (2, 7, 12, 22)  # small designs, whose synthesis is quick
 SMALL = 4  # products of a cycle
 
 # -- blocks ----------------------------------------------------------------------------------------

@@ -225,7 +225,7 @@ class Solver:
         """The fastest design that takes no more than the goal's share of anything."""
         share = wanted = above = self.goal.value
         below = 0.0
-        for _ in range(2 * TIGHTENINGS):
+        for _ in range(6 * TIGHTENINGS):
             picks = self.plan.fastest(wanted, self.goal.aim)
             if picks is None:
                 below = wanted

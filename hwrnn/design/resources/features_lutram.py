@@ -8,6 +8,10 @@ from hwrnn.design.resources.blocks import in_luts
 from hwrnn.design.resources.features import Feature, Features, View
 
 SHIFT = 32  # stages of a shift register of one LUT
+SINGLE = {  # (rows, columns, LUTs) of the cells with one port
+    Family.XC7: ((32, 8, 4), (64, 4, 4), (128, 1, 2), (256, 1, 4)),
+    Family.XCUP: ((32, 16, 8), (64, 8, 8), (128, 1, 2), (256, 1, 4)),
+}
 SHORTEST = 3  # stages; shorter lines are registers
 
 
@@ -67,7 +71,16 @@ def select_step(v: View) -> Features:
 
 def unforced(v: View, depth: int, width: int, *, single: bool = False) -> float:
     """LUTs of a memory that yosys may also make of registers."""
-    return cells(v, depth, width) if in_luts(v.family, depth, width, single=single) else 0
+    if not in_luts(v.family, depth, width, single=single):
+        return 0
+    amd = v.family in SINGLE
+    return single_cells(v.family, depth, width) if single and amd else cells(v, depth, width)
+
+
+def single_cells(family: Family, depth: int, width: int) -> float:
+    """LUTs of a memory of AMD's that reads where it writes."""
+    rows, columns, luts = next((s for s in SINGLE[family] if s[0] >= depth), SINGLE[family][-1])
+    return float(luts * -(-depth // rows) * -(-width // columns))
 
 
 def state_mem(v: View) -> Features:
