@@ -7,6 +7,7 @@ import pytest
 from random_around import random_chain, random_folding
 from rtl.bench import BOARD, check, draw, reference, same
 
+import hwrnn
 from hwrnn.cmodel.fast import compile_graph
 from hwrnn.design.design import Kernel
 from hwrnn.design.lower import build_design
@@ -57,6 +58,12 @@ def test_rtl_equals_the_c_model_cycle_by_cycle_under_stalls(seed: int) -> None:
     design = build_design(graph, BOARD, random_folding(graph, seed))
     sequences = draw(design, lengths)
     check(design, sequences, reference(graph, sequences))
+
+
+@pytest.mark.parametrize("seed", [5, 7, 8])
+def test_verify_draws_sequences_that_are_long_enough_for_their_windows(seed: int) -> None:
+    graph, _ = random_chain(seed)
+    assert hwrnn.verify(graph, engines=("cmodel",)).ok
 
 
 def test_sequences_that_are_held_are_not_interleaved() -> None:

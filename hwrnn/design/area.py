@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Area: multipliers and memory blocks are counted; LUT and FF are a first model, not fitted.
+"""Rough area, by which foldings are searched; the estimate has models fitted to netlists.
 
 The model charges each adder, comparator and register what a plain mapping takes: a LUT for each
 bit of an adder, a LUT for each 2**k bits of a table (k LUT inputs), a LUT for two bits of

@@ -10,7 +10,7 @@ import numpy as np
 from onnx import NodeProto, TensorProto, numpy_helper
 
 from hwrnn.frontend.constants import FloatConst, QuantConst, rationals
-from hwrnn.frontend.nodes_arithmetic import offset_of_rows
+from hwrnn.frontend.nodes_arithmetic import offset_of_rows, shifted
 from hwrnn.frontend.symbols import RawInput, Real, combined, merged, spread
 from hwrnn.frontend.walker import Handler, Walker, attributes, int_attribute
 from hwrnn.ir import (
@@ -69,8 +69,6 @@ def conv(w: Walker, node: NodeProto) -> None:
         combined(s_w, offset_of_rows(rows, windows), out.size, times=True),
     )
     if len(node.input) > 2 and node.input[2]:
-        from hwrnn.frontend.nodes_arithmetic import shifted
-
         made = shifted(w, node, made, w.symbol(node, 2))
     w.emit(node, made, MatVec(out=out, x=seen.name, weights=matrix, declared=weights.type))
 
@@ -139,14 +137,14 @@ def padded_type(t: IntType, fields: dict[str, int]) -> IntType:
 
 def one_zero(w: Walker, node: NodeProto, x: Real) -> int:
     """The integer that stands for 0."""
-    steps = {-o / s for o, s in zip(spread(x.offset, 1), spread(x.scale, 1), strict=False)}
-    if len(merged(x.scale)) > 1 or len(merged(x.offset)) > 1:
+    scale, offset = merged(x.scale), merged(x.offset)
+    if len(scale) > 1 or len(offset) > 1:
         w.fault_at(
             node,
             "its input has a scale, or a zero, for each feature",
             "use one scale for the activation",
         )
-    zero = steps.pop()
+    zero = -offset[0] / scale[0]
     if zero.denominator != 1:
         w.fault_at(
             node,

@@ -27,6 +27,7 @@ from hwrnn.design.lower import build_design, layers
 from hwrnn.design.options import Directions, Options
 from hwrnn.errors import DataError, DesignError, Mismatch
 from hwrnn.ir import Graph, Input, Output
+from hwrnn.ir.steps import fixed_steps, least_steps
 from hwrnn.sim.engines import ENGINES, run_engine
 from hwrnn.sim.locate import InternalDifference, RunOne, locate
 from hwrnn.sim.netlist import MapDesign
@@ -305,7 +306,8 @@ def random_batch(graph: Graph) -> Batch:
     """Seeded random sequences, as long as the model's example or shorter; some are extreme."""
     rng = np.random.default_rng(SEED)
     port = graph.inputs[0]
-    steps = fixed_steps(graph) or port.example_steps or 16
+    least = least_steps(graph)
+    steps = fixed_steps(graph) or max(port.example_steps or 16, least)
     low, high = port.out.type.lo, port.out.type.hi
     shape = (steps, RANDOM_SEQUENCES, port.out.size)
     states = {
@@ -318,14 +320,7 @@ def random_batch(graph: Graph) -> Batch:
     q = np.where(np.arange(RANDOM_SEQUENCES)[None, :, None] % 4 == 0, uniform, normal)
     if fixed_steps(graph):
         return Batch(q, (steps,) * RANDOM_SEQUENCES, states)
-    return Batch(q, tuple(int(n) for n in rng.integers(1, steps + 1, RANDOM_SEQUENCES)), states)
-
-
-def fixed_steps(graph: Graph) -> int | None:
-    """The number of steps to which a Flatten fixes the model."""
-    from hwrnn.ir import Flatten
-
-    return next((op.steps for op in graph.ops if isinstance(op, Flatten)), None)
+    return Batch(q, tuple(int(n) for n in rng.integers(least, steps + 1, RANDOM_SEQUENCES)), states)
 
 
 def module_report(
