@@ -60,6 +60,13 @@ def test_rtl_equals_the_c_model_cycle_by_cycle_under_stalls(seed: int) -> None:
     check(design, sequences, reference(graph, sequences))
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_any_chain_is_emitted_and_estimated(seed: int) -> None:
+    design = hwrnn.build(random_chain(seed)[0], board="pynq_z2")
+    assert "hls_project/golden_out.txt" in hwrnn.emit(design, "both")
+    assert hwrnn.estimate(design).latency_cycles > 0
+
+
 @pytest.mark.parametrize("seed", [5, 7, 8])
 def test_verify_draws_sequences_that_are_long_enough_for_their_windows(seed: int) -> None:
     graph, _ = random_chain(seed)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from hwrnn.cmodel.plain import run_plain
 from hwrnn.design.design import Design
+from hwrnn.ir.steps import least_steps
 
 Sequences = Sequence[NDArray[np.int64]]
 Golden = tuple[Sequences, Sequences]
@@ -30,7 +31,8 @@ def lengths_of(design: Design) -> tuple[int, ...]:
         return (1,) * len(LENGTHS)
     if source.fixed_steps:
         return (source.fixed_steps,) * len(LENGTHS)
-    return tuple(min(n, source.max_steps or n) for n in LENGTHS)
+    least = least_steps(design.graph)
+    return tuple(max(min(n, source.max_steps or n), least) for n in LENGTHS)
 
 
 def random_inputs(

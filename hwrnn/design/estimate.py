@@ -209,12 +209,13 @@ def steps_of(design: Design, steps: int | None) -> int:
 
 
 def cycles_per_step(design: Design) -> float:
-    """The slowest engine's steady-state distance between two steps."""
+    """The slowest engine's steady-state distance between two steps; 0 without an engine."""
     source: AxisIn = design.source
     steps = source.fixed_steps or design.max_steps or 2 * WARM_STEPS
     run = schedule(design, [steps] * design.streams)
     streams = {e.name: e.streams for e in design.engines}
-    return max(steady(starts[:: streams[name]]) for name, starts in run.engine_steps.items())
+    found = (steady(starts[:: streams[name]]) for name, starts in run.engine_steps.items())
+    return max(found, default=0)
 
 
 def steady(starts: list[int]) -> float:
