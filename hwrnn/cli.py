@@ -26,7 +26,7 @@ from hwrnn.cli_bitstream import (
     with_clock,
 )
 from hwrnn.cli_files import load_array, load_inputs, save_arrays, save_outputs, save_text
-from hwrnn.cli_options import chooses_design
+from hwrnn.cli_options import calibrates, chooses_design
 from hwrnn.cli_print import print_json, print_table, stages, timed_stage
 from hwrnn.cli_resources import print_resources
 from hwrnn.cli_synth import synth
@@ -56,7 +56,7 @@ class Backend(StrEnum):
     BOTH = "both"
 
 
-Model = Annotated[Path, typer.Argument(help="QONNX file, as hwrnn.export writes it.")]
+Model = Annotated[Path, typer.Argument(help="QONNX file, or a float ONNX file (--calibration).")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 SaveFolding = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Write the folding, for --folding.")
@@ -92,11 +92,13 @@ def _options(
 
 
 @app.command()
+@calibrates
 @chooses_design
 def build(
     model: Model,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")],
     chosen: dict[str, Any],
+    recipe: dict[str, Any],
     backend: Annotated[Backend, typer.Option(help="What to write.")] = Backend.BOTH,
     save_folding: SaveFolding = None,
     bitstream: Wanted = False,
@@ -115,7 +117,7 @@ def build(
     chosen = with_clock(chosen, freq, bitstream=bitstream)
     with stages("reading the model", "building", "writing") as stage:
         next(stage)
-        graph = hwrnn.load(model)
+        graph = hwrnn.load(model, **recipe)
         next(stage)
         design = hwrnn.build(graph, **chosen)
         estimated = hwrnn.estimate(design)
@@ -137,20 +139,23 @@ def build(
 
 
 @app.command()
-def show(model: Model) -> None:
+@calibrates
+def show(model: Model, recipe: dict[str, Any]) -> None:
     """Print the integer graph as text."""
     import hwrnn
 
-    print(hwrnn.load(model))
+    print(hwrnn.load(model, **recipe))
 
 
 @app.command()
+@calibrates
 def run(
     model: Model,
     inputs: Annotated[
         Path, typer.Argument(metavar="X.NPY", help="Input array; several inputs by name: .npz.")
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Where the outputs go (.npy).")],
+    recipe: dict[str, Any],
     dump: Annotated[
         Path | None, typer.Option(help="Folder for every named internal integer.")
     ] = None,
@@ -162,7 +167,7 @@ def run(
     x = load_inputs(inputs)
     with stages("reading the model", "running the C-model") as stage:
         next(stage)
-        graph = hwrnn.load(model)
+        graph = hwrnn.load(model, **recipe)
         next(stage)
         y = hwrnn.run(graph, x, integers=integers)
         if dump is not None:
@@ -174,10 +179,12 @@ def run(
 
 
 @app.command()
+@calibrates
 @partial(chooses_design, board="pynq_z2")
 def verify(
     model: Model,
     chosen: dict[str, Any],
+    recipe: dict[str, Any],
     engines: Annotated[
         str, typer.Option(help="Any of reference,cmodel,csim,hls_dpi,rtl,netlist.")
     ] = "reference,cmodel,csim,rtl",
@@ -201,7 +208,7 @@ def verify(
         raise DesignError("--engines", "names no engine", "leave it out to run all of them")
     with stages("reading the model", f"comparing {', '.join(names)}") as stage:
         next(stage)
-        graph = hwrnn.load(model)
+        graph = hwrnn.load(model, **recipe)
         next(stage)
         design = hwrnn.build(graph, **chosen)
         report = hwrnn.verify(graph, x, engines=names, expected=y, design=design)
@@ -214,10 +221,12 @@ def verify(
 
 
 @app.command()
+@calibrates
 @chooses_design
 def estimate(
     model: Model,
     chosen: dict[str, Any],
+    recipe: dict[str, Any],
     save_folding: SaveFolding = None,
     steps: Annotated[int | None, typer.Option(help="Steps of one sequence.")] = None,
     schedule: Annotated[bool, typer.Option(help="Print the schedule as well.")] = False,
@@ -232,7 +241,7 @@ def estimate(
 
     with stages("reading the model", "building", "computing the schedule") as stage:
         next(stage)
-        graph = hwrnn.load(model)
+        graph = hwrnn.load(model, **recipe)
         next(stage)
         design = hwrnn.build(graph, **chosen)
         next(stage)
@@ -253,10 +262,11 @@ def estimate(
         print(schedule_text(design, steps))
 
 
-app.command()(chooses_design(synth))
+app.command()(calibrates(chooses_design(synth)))
 
 
 @app.command()
+@calibrates
 @chooses_design
 def weights(
     model: Model,
@@ -265,6 +275,7 @@ def weights(
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")],
     chosen: dict[str, Any],
+    recipe: dict[str, Any],
 ) -> None:
     """Write what makes a design with writable weights compute another model of its shape.
 
@@ -274,7 +285,7 @@ def weights(
 
     with stages("reading the models", "building", "finding constants") as stage:
         next(stage)
-        graph, first = hwrnn.load(model), hwrnn.load(like)
+        graph, first = (hwrnn.load(path, **recipe) for path in (model, like))
         next(stage)
         design = hwrnn.build(first, **chosen | {"writable_weights": True})
         next(stage)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The options of the command line that choose a design, the same for every command."""
+"""The options of the command line that several commands share: those that choose a design, and
+those by which a float model is quantised.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,9 @@ from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import typer
+
+from hwrnn.cli_files import load_inputs
+from hwrnn.errors import DataError
 
 
 class PipelineName(StrEnum):
@@ -52,7 +57,7 @@ class MultipliersName(StrEnum):
     LUT = "lut"
 
 
-def _template(
+def _design(
     board: Annotated[str, typer.Option("--board", "-b", help="Board name or .toml file.")],
     folding: Annotated[
         Path | None, typer.Option(help='JSON: {"pe": 4, "simd": 16}, or that per layer.')
@@ -99,37 +104,104 @@ def _template(
     """The options; never called."""
 
 
-Command = Callable[..., None]
+class ScalesName(StrEnum):
+    """What scales may be."""
 
-OPTIONS = tuple(inspect.signature(_template).parameters)
+    POT = "pot"
+    FLOAT = "float"
+
+
+class ObserverName(StrEnum):
+    """Which numbers a scale is to cover."""
+
+    MAX = "max"
+    PERCENTILE = "percentile"
+    MSE = "mse"
+
+
+def _calibration(
+    calibration: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="X.NPY",
+            help="Data to which a float model is quantised; several inputs by name: .npz.",
+        ),
+    ] = None,
+    weight_bits: Annotated[
+        int | None, typer.Option(help="With --calibration: bits of weights, 8 if absent.")
+    ] = None,
+    act_bits: Annotated[
+        int | None, typer.Option(help="With --calibration: bits of activations, 8 if absent.")
+    ] = None,
+    scales: Annotated[
+        ScalesName | None, typer.Option(help="With --calibration: powers of two (pot), or any.")
+    ] = None,
+    observer: Annotated[
+        ObserverName | None, typer.Option(help="With --calibration: what a scale covers.")
+    ] = None,
+) -> None:
+    """The options; never called."""
+
+
+Command = Callable[..., None]
 
 
 def chooses_design(command: Command, *, board: str | None = None) -> Command:
     """A command that takes the options of a design as well: it gets them as `chosen`, a dict of
     arguments of `hwrnn.build`. `board`: that of a command which does not ask for one.
     """
+    more = dict(inspect.signature(_design).parameters)
+    if board is not None:
+        more["board"] = more["board"].replace(default=board)
+    return _with(command, "chosen", _design, more, dict)
+
+
+def calibrates(command: Command) -> Command:
+    """A command that takes a float model, too: it gets `recipe`, a dict of arguments of
+    `hwrnn.load`, empty without data.
+    """
+    more = dict(inspect.signature(_calibration).parameters)
+    return _with(command, "recipe", _calibration, more, recipe_of)
+
+
+def recipe_of(values: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of `hwrnn.load`. Raises DataError for options that lack the data."""
+    given = {name: value for name, value in values.items() if value is not None}
+    path = given.pop("calibration", None)
+    if path is None:
+        for name in given:
+            option = f"--{name.replace('_', '-')}"
+            raise DataError(option, "means nothing without data", "give --calibration as well")
+        return {}
+    return {"calibration": load_inputs(path)} | given
+
+
+def _with(
+    command: Command,
+    name: str,
+    template: Command,
+    more: dict[str, inspect.Parameter],
+    made: Callable[[dict[str, Any]], dict[str, Any]],
+) -> Command:
+    """A command whose argument `name` is made of the options of a template."""
 
     @functools.wraps(command)
     def wrapped(**values: Any) -> None:  # noqa: ANN401 - whatever the command takes
-        chosen = {name: plain(values.pop(name)) for name in OPTIONS}
-        command(**values, chosen=chosen)
+        found = {option: plain(values.pop(option)) for option in more}
+        command(**values, **{name: made(found)})
 
-    own = [p for p in inspect.signature(command).parameters.values() if p.name != "chosen"]
-    more = list(inspect.signature(_template).parameters.values())
-    if board is not None:
-        more = [p.replace(default=board) if p.name == "board" else p for p in more]
+    own = [p for p in inspect.signature(command).parameters.values() if p.name != name]
     hints = get_type_hints(command, include_extras=True)
-    hints |= get_type_hints(_template, include_extras=True)
-    required = [p for p in (*own, *more) if p.default is p.empty]
-    optional = [p for p in (*own, *more) if p.default is not p.empty]
+    hints |= get_type_hints(template, include_extras=True)
+    whole = sorted((*own, *more.values()), key=lambda p: p.default is not p.empty)
     wrapped.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [p.replace(annotation=hints[p.name]) for p in (*required, *optional)]
+        [p.replace(annotation=hints[p.name]) for p in whole]
     )
-    wrapped.__annotations__ = {p.name: hints[p.name] for p in (*required, *optional)}
+    wrapped.__annotations__ = {p.name: hints[p.name] for p in whole}
     del wrapped.__wrapped__  # typer would look through it
     return wrapped
 
 
 def plain(value: object) -> object:
-    """What `hwrnn.build` takes: a string for a member."""
+    """What the public functions take: a string for a member."""
     return str(value) if isinstance(value, StrEnum) else value

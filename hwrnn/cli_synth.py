@@ -21,8 +21,11 @@ Row = dict[str, object]
 
 
 def synth(
-    model: Annotated[Path, typer.Argument(help="QONNX file, as hwrnn.export writes it.")],
+    model: Annotated[
+        Path, typer.Argument(help="QONNX file, or a float ONNX file (--calibration).")
+    ],
     chosen: dict[str, Any],
+    recipe: dict[str, Any],
     place: Annotated[
         bool | None,
         typer.Option("--place/--no-place", help="Place and route (default: where nextpnr can)."),
@@ -45,7 +48,7 @@ def synth(
 
     with told() as tell:
         tell("reading the model")
-        graph = hwrnn.load(model)
+        graph = hwrnn.load(model, **recipe)
         tell("building")
         design = hwrnn.build(graph, **chosen)
         wanted = can_place(design.board) if place is None else place
