@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from onnx import GraphProto, ModelProto, NodeProto, helper, numpy_helper
-from onnx.reference import ReferenceEvaluator
 
 from hwrnn.errors import DataError, ImportFault
 from hwrnn.frontend.calibrate_grids import SATURATING, Grids, Leaf, Site, Union, analyse
 from hwrnn.frontend.calibrate_taps import Floats, Key, observe, scans
 from hwrnn.frontend.cell_nodes import QONNX_DOMAIN
+from hwrnn.frontend.first_states import evaluated
 from hwrnn.frontend.normalise import body_of, replace_nodes
 from hwrnn.ir.types import IntType, of_bits
 from hwrnn.nn.observers import (
@@ -83,27 +83,12 @@ def fold_floats(graph: GraphProto) -> None:
         foldable = node.op_type not in ("Quant", "Scan", "If") and not node.domain
         if foldable and node.input and all(not name or name in known for name in node.input):
             values = {name: numpy_helper.to_array(known[name]) for name in node.input if name}
-            for name, value in computed(node, values).items():
-                known[name] = numpy_helper.from_array(np.asarray(value), name)
+            for name, value in evaluated(node, values).items():
+                known[name] = numpy_helper.from_array(value, name)
                 graph.initializer.append(known[name])
         else:
             kept.append(node)
     replace_nodes(graph, kept)
-
-
-def computed(node: NodeProto, values: dict[str, NDArray[np.generic]]) -> dict[str, object]:
-    """The outputs of one node."""
-    ports = [
-        helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(v.dtype), v.shape)
-        for n, v in values.items()
-    ]
-    names = [name for name in node.output if name]
-    ends = [helper.make_tensor_value_info(name, 1, None) for name in names]
-    graph = helper.make_graph([node], "fold", ports, ends)
-    engine = ReferenceEvaluator(
-        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
-    )
-    return dict(zip(names, engine.run(None, values), strict=True))
 
 
 @dataclass(frozen=True, slots=True)

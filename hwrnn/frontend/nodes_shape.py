@@ -115,7 +115,8 @@ def gather(w: Walker, node: NodeProto) -> None:
     stack = w.symbol(node, 0)
     if isinstance(stack, RawState):
         index = w.floats(node, 1)
-        if int_attribute(node, "axis", 0) != 0 or index.ndim or "S" not in stack.axes:
+        axis = int_attribute(node, "axis", 0) % len(stack.axes)
+        if stack.axes[axis] != "S" or index.ndim:
             w.fault_at(node, "gathers from initial states", "take one of them with an index")
         taken = stack.states[int(index)]
         w.symbols[node.output[0]] = RawState(stack.name, ("B", "F"), (taken,))

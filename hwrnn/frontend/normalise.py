@@ -30,7 +30,8 @@ from hwrnn.frontend.cell_scan import named
 from hwrnn.frontend.lower_cells import EXAMPLE_STEPS, example_steps
 from hwrnn.frontend.onnx_rnn import int_attribute
 from hwrnn.frontend.onnx_rnn_steps import drop_lengths, lower_standard, standard_cells
-from hwrnn.frontend.ports import time_axis
+from hwrnn.frontend.ports import state_axes, time_axis
+from hwrnn.frontend.walker import leads_to_state
 
 LEAST_OPSET = 13
 LEAST_OPSET_QDQ = 21  # onnx.reference has no older DequantizeLinear
@@ -88,7 +89,9 @@ def free_steps(model: ModelProto) -> None:
     """Batch and steps of the example are no property of a model with standard cells."""
     for port in model.graph.input:
         dims = port.type.tensor_type.shape.dim
-        if len(dims) == 3:
+        if leads_to_state(model.graph, port.name):
+            dims[state_axes(model.graph, port).index("B")].dim_param = "batch"
+        elif len(dims) == 3:
             time = time_axis(model.graph, port.name)
             steps = int(dims[time].dim_value)
             if steps > 0 and example_steps(model) is None:

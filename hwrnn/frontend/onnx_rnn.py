@@ -33,6 +33,7 @@ from onnx import (
 
 from hwrnn.errors import ImportFault, shorten
 from hwrnn.frontend.cell_scan import Attribute, named
+from hwrnn.frontend.first_states import state_of
 from hwrnn.frontend.gate_orders import GateOrder
 from hwrnn.frontend.onnx_activations import KNOWN, Activation, activations
 
@@ -155,14 +156,17 @@ class StandardCell:
 
     def _first_state(self, letter: str, index: int) -> str:
         """The initial state of this direction, (B, H)."""
-        found = self._constant_state(index)
+        found = self.value_of(index)
         if self.given(index) and found is None:
-            axis = 1 if self.layout else 0
-            which = self.constant("direction", np.array(self.direction, np.int64))
-            return self.add("Gather", [self.given(index), which], f"{letter}_first", axis=axis)
+            return self._state_of_graph(letter, self.given(index))
         rows = np.zeros((1, self.units), np.float32)
         if found is not None:
             rows = np.asarray(found[:, self.direction] if self.layout else found[self.direction])
+        if rows.shape[-1] != self.units:
+            self.fault(
+                f"its initial {letter} is for {rows.shape[-1]} units, not {self.units}",
+                "give a state of (directions, batch, units)",
+            )
         if (rows != rows[:1]).any():
             self.fault(
                 f"the initial {letter} differs from sequence to sequence of a batch",
@@ -171,20 +175,14 @@ class StandardCell:
         row = self.constant(f"{letter}_row", rows[:1].astype(np.float32))
         return self.add("Expand", [row, self._state_shape()], f"{letter}_first")
 
-    def _constant_state(self, index: int) -> np.ndarray | None:
-        """The initial states, if they are a constant, or one that is expanded to the batch."""
-        found = self.value_of(index)
-        made = self.producers.get(self.given(index))
-        if found is not None or made is None or made.op_type != "Expand":
-            return found
-        source = self.constants.get(made.input[0])
-        if source is None:
-            return None
-        value = numpy_helper.to_array(source)
-        count = 1 + self.direction
-        whole = (1, count, self.units) if self.layout else (count, 1, self.units)
-        fits = value.ndim < 3 or value.shape[1 if self.layout else 0] in (1, count)
-        return np.broadcast_to(value, whole) if fits and value.size <= self.units else value
+    def _state_of_graph(self, letter: str, name: str) -> str:
+        """An initial state that is given to the graph, or made by it: that of this direction."""
+        axis = 1 if self.layout else 0
+        found = state_of(self.graph, name, self.direction, axis)
+        if found.index is None:
+            return self.add("Identity", [found.name], f"{letter}_first")
+        which = self.constant(f"{letter}_which", np.array(found.index, np.int64))
+        return self.add("Gather", [found.name, which], f"{letter}_first", axis=axis)
 
     def _state_shape(self) -> str:
         shape = self.at("state_shape")

@@ -22,6 +22,7 @@ from onnx import GraphProto, ModelProto, NodeProto, numpy_helper
 from onnx.version_converter import convert_version
 
 from hwrnn.frontend.cell_scan import named
+from hwrnn.frontend.first_states import fix_first_states
 from hwrnn.frontend.gate_orders import ONNX_GRU, ONNX_LSTM, ONNX_PEEPHOLES, ONNX_RNN
 from hwrnn.frontend.onnx_rnn import (
     LENGTHS,
@@ -133,6 +134,7 @@ def lower_standard(model: ModelProto) -> ModelProto:
         return copy
     copy = with_opset(copy, MIN_OPSET)
     graph = copy.graph
+    fix_first_states(copy, standard_cells(graph))
     names = distinct(standard_cells(graph))
     lowered: list[NodeProto] = []
     for node in graph.node:

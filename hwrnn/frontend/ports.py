@@ -41,6 +41,15 @@ def input_axes(graph: GraphProto, port: ValueInfoProto) -> tuple[str, ...]:
     return ("T", "B", "F") if time_axis(graph, port.name) == 0 else ("B", "T", "F")
 
 
+def state_axes(graph: GraphProto, port: ValueInfoProto) -> tuple[str, ...]:
+    """The axes of an input that is an initial state: one, or several side by side."""
+    if len(port.type.tensor_type.shape.dim) != 3:
+        return ("B", "F")
+    taken = [n for n in graph.node if n.op_type == "Gather" and n.input[0] == port.name]
+    second = any(a.name == "axis" and a.i in (1, -2) for n in taken for a in n.attribute)
+    return ("B", "S", "F") if second else ("S", "B", "F")
+
+
 def features(port: ValueInfoProto, axes: tuple[str, ...]) -> int:
     """How many features an input of these axes has."""
     if "F" not in axes:

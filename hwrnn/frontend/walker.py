@@ -15,7 +15,7 @@ from hwrnn.errors import ImportFault, shorten
 from hwrnn.frontend.cell_nodes import QONNX_DOMAIN
 from hwrnn.frontend.constants import FloatConst
 from hwrnn.frontend.names import Namer, tensor_wish
-from hwrnn.frontend.ports import features, input_axes
+from hwrnn.frontend.ports import features, input_axes, state_axes
 from hwrnn.frontend.symbols import (
     ZERO,
     Function,
@@ -92,14 +92,15 @@ class Walker:
         """A graph input that is an initial state: (batch, features), or one for each layer."""
         dims = [d.dim_value for d in port.type.tensor_type.shape.dim]
         place = f'input "{shown(port.name)}"'
-        if len(dims) not in (2, 3) or dims[-1] < 1 or (len(dims) == 3 and dims[0] < 1):
+        axes = state_axes(graph, port)
+        sizes = [n for n, axis in zip(dims, axes, strict=False) if axis != "B"]
+        if len(dims) not in (2, 3) or min(sizes) < 1:
             self.fault(
                 place,
                 f"is an initial state with {len(dims)} dimensions",
                 "a state is (batch, units), or (layers * directions, batch, units)",
             )
-        axes = ("B", "F") if len(dims) == 2 else ("S", "B", "F")
-        count = 1 if len(dims) == 2 else dims[0]
+        count = dims[axes.index("S")] if "S" in axes else 1
         found = state_quantisers(self, graph, port.name, count)
         known = next((q for q in found if q is not None), None)
         if known is None:
