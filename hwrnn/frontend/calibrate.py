@@ -9,19 +9,18 @@ are quantised already keep their integers; quantisers that stand in the file sta
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 from onnx import GraphProto, ModelProto, NodeProto, helper, numpy_helper
 
-from hwrnn.errors import DataError, ImportFault
+from hwrnn.frontend.calibrate_data import feeds
 from hwrnn.frontend.calibrate_grids import SATURATING, Grids, Leaf, Site, Union, analyse
 from hwrnn.frontend.calibrate_taps import Floats, Key, observe, scans
 from hwrnn.frontend.cell_nodes import QONNX_DOMAIN
 from hwrnn.frontend.first_states import evaluated
-from hwrnn.frontend.normalise import body_of, replace_nodes
+from hwrnn.frontend.normalise import body_of, replace_nodes, states_of
+from hwrnn.frontend.walker import MOVES, leads_to_state
 from hwrnn.ir.types import IntType, of_bits
 from hwrnn.nn.observers import (
     Recipe,
@@ -41,38 +40,12 @@ def calibrated(model: ModelProto, calibration: object, recipe: Recipe) -> ModelP
     """
     copy: ModelProto = ModelProto.FromString(model.SerializeToString())
     fold_floats(copy.graph)
-    if len(copy.graph.input) != 1:
-        names = ", ".join(port.name for port in copy.graph.input)
-        fact = f"has the inputs {names}; calibration takes one sequence"
-        raise ImportFault("model", fact, "give the others as constants of the file")
-    seen = observe(copy, arrays(copy, calibration))
+    seen = observe(copy, feeds(copy, calibration))
     grids = analyse(copy, tied=recipe.scales == "float")
     Inserter(copy, grids, Scales(copy, grids, seen, recipe)).insert()
     if all(entry.domain != QONNX_DOMAIN for entry in copy.opset_import):
         copy.opset_import.append(helper.make_opsetid(QONNX_DOMAIN, 1))
     return copy
-
-
-def arrays(model: ModelProto, calibration: object) -> list[NDArray[np.float32]]:
-    """The calibration data: one array in the model's axes, or several of different lengths."""
-    rank = len(model.graph.input[0].type.tensor_type.shape.dim)
-    several = isinstance(calibration, (list, tuple)) and all(
-        getattr(entry, "ndim", -1) == rank for entry in calibration
-    )
-    parts: Sequence[ArrayLike] = calibration if several else [calibration]  # type: ignore[list-item,assignment]
-    found = [np.asarray(part, dtype=np.float32) for part in parts]
-    for array in found:
-        if array.ndim != rank or array.size == 0:
-            raise DataError(
-                "calibration",
-                f"has the shape {array.shape}; the input has {rank} dimensions",
-                "pass what the model takes: real numbers in the model's own axes",
-            )
-        if not np.isfinite(array).all():
-            raise DataError("calibration", "holds a number that is not finite")
-    if not found:
-        raise DataError("calibration", "is empty", "pass at least one sequence")
-    return found
 
 
 def fold_floats(graph: GraphProto) -> None:
@@ -257,10 +230,12 @@ class Inserter:
         """Weights, constants of classes, and behind every op that makes a tensor of a class."""
         graphs = [self.model.graph, *(body_of(s) for s in scans(self.model.graph))]
         inputs = {p.name: self._input(p.name) for p in self.model.graph.input}
+        states = moved(self.model.graph)
         for g, graph in reversed(list(enumerate(graphs))):
             nodes: list[NodeProto] = []
             for node in graph.node:
                 before = self._constants(g, graph, node)
+                before += self._first_states(node, states) if node.op_type == "Scan" else []
                 after = self._results(g, graph, node)
                 nodes += [*before, node, *after]
             if g == 0:
@@ -268,7 +243,11 @@ class Inserter:
             replace_nodes(graph, nodes)
 
     def _input(self, name: str) -> list[NodeProto]:
-        """The Quant behind an input of the graph, and everyone reading that instead."""
+        """The Quant behind an input of the graph, and everyone reading that instead; none behind
+        an initial state.
+        """
+        if leads_to_state(self.model.graph, name):
+            return []
         chosen = self.scales.classes.get(self.grids.root(0, name))
         readers = [
             (n, k) for n in self.model.graph.node for k, i in enumerate(n.input) if i == name
@@ -280,6 +259,17 @@ class Inserter:
             if node.op_type not in ("Quant", "Shape"):
                 node.input[k] = label
         return [self._quant(self.model.graph, name, label, chosen)]
+
+    def _first_states(self, scan: NodeProto, given: set[str]) -> list[NodeProto]:
+        """A Quant for each initial state of a Scan that is an input of the graph."""
+        made: list[NodeProto] = []
+        for k, name in enumerate(scan.input[: states_of(scan)]):
+            if name in given:
+                label = f"{name}/quantised_{len(made)}"
+                chosen = self.scales.classes[self.grids.root(0, name)]
+                made.append(self._quant(self.model.graph, name, label, chosen))
+                scan.input[k] = label
+        return made
 
     def _constants(self, g: int, graph: GraphProto, node: NodeProto) -> list[NodeProto]:
         made: list[NodeProto] = []
@@ -347,3 +337,12 @@ class Inserter:
             narrow=int(narrow),
             rounding_mode="ROUND",
         )
+
+
+def moved(graph: GraphProto) -> set[str]:
+    """The initial states among the inputs of a graph, and what only moves those."""
+    found = {port.name for port in graph.input if leads_to_state(graph, port.name)}
+    for node in graph.node:
+        if node.op_type in MOVES and node.input[0] in found:
+            found.update(node.output)
+    return found

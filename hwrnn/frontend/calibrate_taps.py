@@ -16,6 +16,7 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_h
 from onnx.reference import ReferenceEvaluator
 
 from hwrnn.errors import DataError, ImportFault, shorten
+from hwrnn.frontend.calibrate_data import Feed
 from hwrnn.frontend.cell_nodes import QONNX_DOMAIN
 from hwrnn.frontend.normalise import body_of, replace_nodes, states_of
 from hwrnn.ir.exact import quantise
@@ -32,7 +33,7 @@ def scans(graph: GraphProto) -> list[NodeProto]:
     return [node for node in graph.node if node.op_type == "Scan"]
 
 
-def observe(model: ModelProto, data: Sequence[NDArray[np.float32]]) -> dict[Key, Floats]:
+def observe(model: ModelProto, data: Sequence[Feed]) -> dict[Key, Floats]:
     """The values of every floating tensor on all data, flattened. Raises DataError, ImportFault."""
     tapped = ModelProto.FromString(model.SerializeToString())
     without_quantisers(tapped.graph)
@@ -45,14 +46,14 @@ def observe(model: ModelProto, data: Sequence[NDArray[np.float32]]) -> dict[Key,
             f"cannot be run for calibration: {said(fault)}",
             "check that onnx.reference runs it",
         ) from fault
-    port = tapped.graph.input[0].name
     seen: dict[Key, list[Floats]] = {}
-    for array in data:
+    for feed in data:
         try:
-            found = engine.run(None, {port: array}, intermediate=True)
+            found = engine.run(None, feed, intermediate=True)
         except Exception as fault:
-            place = "calibration"
-            raise DataError(place, f"the model fails on {array.shape}: {said(fault)}") from fault
+            shapes = " and ".join(str(array.shape) for array in feed.values())
+            fact = f"the model fails on {shapes}: {said(fault)}"
+            raise DataError("calibration", fact) from fault
         for name, value in dict(found).items():
             key = where.get(name, (0, name))
             if isinstance(value, np.ndarray) and value.dtype.kind == "f":

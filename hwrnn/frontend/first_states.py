@@ -139,7 +139,8 @@ def stacks_one_by_one(node: NodeProto, made: dict[str, NodeProto], axis: int) ->
 
 def first_of_slice(numbers: list[list[int] | None], axis: int) -> int | None:
     """Where a Slice along one axis starts; None if it does anything else."""
-    starts, _, axes, steps = [*numbers, [0], [1]][:4] if len(numbers) < 4 else numbers
+    defaults: list[list[int] | None] = [None, None, [0], [1]]
+    starts, _, axes, steps = [*numbers, *defaults[len(numbers) :]]
     plain = starts is not None and len(starts) == 1 and starts[0] >= 0
     if not plain or starts is None or axes not in ([axis], [axis - 3]) or steps != [1]:
         return None
