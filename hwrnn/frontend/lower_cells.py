@@ -45,7 +45,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
+from onnx import (
+    AttributeProto,
+    GraphProto,
+    ModelProto,
+    NodeProto,
+    TensorProto,
+    ValueInfoProto,
+)
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.base import Transformation
 
@@ -149,7 +156,7 @@ def free_batch_and_steps(model: ModelProto) -> None:
         shape = port.type.tensor_type.shape
         if port.name in states:
             shape.dim[-2].dim_param = "batch"
-        elif port.name not in constants and len(shape.dim) == 3:
+        elif port.name not in constants and (len(shape.dim) == 3 or takes_indices(port)):
             for dim, name in zip(shape.dim, order, strict=False):
                 if name == "steps" and dim.dim_value > 0 and example_steps(model) is None:
                     model.metadata_props.add(key=EXAMPLE_STEPS, value=str(dim.dim_value))
@@ -158,6 +165,12 @@ def free_batch_and_steps(model: ModelProto) -> None:
         for index, dim in enumerate(list(port.type.tensor_type.shape.dim)[:-1]):
             if not dim.dim_param:
                 dim.dim_param = f"{port.name}_dim_{index}"
+
+
+def takes_indices(port: ValueInfoProto) -> bool:
+    """True for a port of whole numbers without an axis of features: a table is read by them."""
+    found = port.type.tensor_type
+    return len(found.shape.dim) == 2 and found.elem_type in (TensorProto.INT32, TensorProto.INT64)
 
 
 def example_steps(model: ModelProto) -> int | None:

@@ -30,7 +30,9 @@ def input_axes(graph: GraphProto, port: ValueInfoProto) -> tuple[str, ...]:
     """The axes of a sequence input; empty if it cannot be one."""
     dims = [int(d.dim_value) for d in port.type.tensor_type.shape.dim]
     if reads_table(graph, port):
-        return {1: ("T",), 2: ("B", "T"), 3: ("B", "T", "1")}.get(len(dims), ())
+        first = time_axis(graph, port.name) == 0
+        two = ("T", "B") if first else ("B", "T")
+        return {1: ("T",), 2: two, 3: (*two, "1")}.get(len(dims), ())
     if len(dims) in (1, 2):
         alone = (len(dims) == 1 or dims[1] > 0) and scanned(graph, port.name)
         return ("T", "F")[: len(dims)] if alone else ()
@@ -107,6 +109,7 @@ def time_axis(graph: GraphProto, port: str) -> int:
         if node.op_type == "Transpose":
             perm = next((list(a.ints) for a in node.attribute if a.name == "perm"), [2, 1, 0])
             held = tuple(held[p] for p in perm)
-        if node.op_type in KEEP_DIMENSIONS:
+        indices = node.op_type == "Gather" and node.input[1] in order  # of a table
+        if node.op_type in KEEP_DIMENSIONS or indices:
             order[node.output[0]] = held
     return 1
