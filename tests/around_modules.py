@@ -19,11 +19,11 @@ def act() -> Any:  # noqa: ANN401 - Brevitas has no types
     return qnn.QuantIdentity(act_quant=ACT)
 
 
-def lstm(inputs: int, units: int) -> Any:  # noqa: ANN401
+def lstm(inputs: int, units: int, *, batch_first: bool = True) -> Any:  # noqa: ANN401
     return qnn.QuantLSTM(
         inputs,
         units,
-        batch_first=True,
+        batch_first=batch_first,
         weight_quant=WEIGHT,
         io_quant=ACT,
         gate_acc_quant=ACT,
@@ -87,6 +87,35 @@ class Words(nn.Module):
         return self.dense(y[:, -1])  # type: ignore[no-any-return]
 
 
+class PaddedPool(nn.Module):
+    """A maximum of windows with a stride of 1 and padding, whose scales are those of the input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.x, self.pool, self.between = act(), nn.MaxPool1d(3, 1, 1), act()
+        self.lstm = lstm(4, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        pooled = self.pool(self.x(x).transpose(1, 2)).transpose(1, 2)
+        return self.lstm(self.between(pooled))[0][:, -1]  # type: ignore[no-any-return]
+
+
+class WordsOverTime(nn.Module):
+    """Indices, steps first, or batch first and summed up."""
+
+    def __init__(self, *, time_first: bool) -> None:
+        super().__init__()
+        self.table = qnn.QuantEmbedding(11, 4, weight_quant=WEIGHT)
+        self.x, self.lstm = act(), lstm(4, 5, batch_first=not time_first)
+        self.between, self.dense = act(), dense(5, 3)
+        self.time_first = time_first
+
+    def forward(self, x: Tensor) -> Tensor:
+        y, _ = self.lstm(self.x(self.table(x)))
+        z = y[-1] if self.time_first else self.between(y.sum(1))
+        return self.dense(z)  # type: ignore[no-any-return]
+
+
 class Autoencoder(nn.Module):
     """The last state again and again through a second layer."""
 
@@ -140,6 +169,9 @@ def modules() -> dict[str, tuple[nn.Module, Tensor]]:
         "mean": (OverTime("mean"), x),
         "maximum": (OverTime("max"), x),
         "embedding": (Words(), torch.randint(0, 11, (4, 8))),
+        "padded pool": (PaddedPool(), x),
+        "embedding, time first": (WordsOverTime(time_first=True), torch.randint(0, 11, (8, 4))),
+        "sum behind an embedding": (WordsOverTime(time_first=False), torch.randint(0, 11, (4, 8))),
         "autoencoder": (Autoencoder(), x[..., :1]),
         "residual": (Residual(), x),
         "branches": (Branches(), x),

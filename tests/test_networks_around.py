@@ -18,6 +18,9 @@ pytestmark = pytest.mark.needs_train
 Networks = dict[str, tuple[Path, NDArray[Any], NDArray[Any]]]
 
 NAMES = (
+    "padded pool",
+    "embedding, time first",
+    "sum behind an embedding",
     "convolution",
     "grouped convolution",
     "mean",

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rung 1: the lowered QONNX file in an engine that is not ours, in double precision.
 
-`onnx.reference` runs the graph; only `Quant`, which it does not know, is defined here, after
-the QONNX operator's definition.  Everything is cast to float64 first.  With power-of-two scales
-every sum and product is then exact; with float scales a value within about 1e-12 of a rounding
-tie may fall on the other side than in exact arithmetic.
+`onnx.reference` runs the graph; defined here are only `Quant`, which it does not know, after the
+QONNX operator's definition, and `MaxPool`, in which it has an error.  Everything is cast to float64
+first.  With power-of-two scales every sum and product is then exact; with float scales a value
+within about 1e-12 of a rounding tie may fall on the other side than in exact arithmetic.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -97,6 +97,33 @@ class IntQuant(Quant):
     """The newer name of Quant."""
 
 
+class MaxPool(OpRun):
+    """ONNX `MaxPool` over the last axis of (batch, features, steps).
+
+    onnx.reference 1.23 leaves the padding out where the stride is 1.
+    """
+
+    op_domain = ""
+
+    def _run(
+        self,
+        x: Array,
+        *,
+        kernel_shape: Sequence[int],
+        pads: Sequence[int] | None = None,
+        strides: Sequence[int] | None = None,
+        auto_pad: str | None = None,
+        **_: object,
+    ) -> tuple[Array]:
+        before, after = pads or (0, 0)
+        if auto_pad in {"SAME_UPPER", "SAME_LOWER"}:  # the loader takes it with a stride of 1
+            less, more = (kernel_shape[0] - 1) // 2, kernel_shape[0] // 2
+            before, after = (less, more) if auto_pad == "SAME_UPPER" else (more, less)
+        padded = np.pad(x, ((0, 0), (0, 0), (before, after)), constant_values=-np.inf)
+        windows = np.lib.stride_tricks.sliding_window_view(padded, kernel_shape[0], axis=2)
+        return (windows[:, :, :: (strides or [1])[0]].max(axis=-1),)
+
+
 def to_double(model: ModelProto) -> ModelProto:
     """A copy of `model` in which every float constant, cast and port is float64."""
     double: ModelProto = ModelProto.FromString(model.SerializeToString())
@@ -151,7 +178,9 @@ class Reference:
         constants = {entry.name for entry in proto.graph.initializer}
         self.inputs = [port.name for port in proto.graph.input if port.name not in constants]
         self.outputs = [port.name for port in proto.graph.output]
-        self._engine = ReferenceEvaluator(to_double(proto), new_ops=[Quant, IntQuant, BipolarQuant])
+        self._engine = ReferenceEvaluator(
+            to_double(proto), new_ops=[Quant, IntQuant, BipolarQuant, MaxPool]
+        )
 
     def run(self, x: ArrayLike | Mapping[str, ArrayLike]) -> dict[str, Array]:
         """All outputs by name; `x` is the only input's array, or a mapping by input name."""
