@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
+from onnx.shape_inference import infer_shapes
 
 from hwrnn.frontend.fold_states import FOLDED
 
@@ -41,7 +42,7 @@ def evaluated(node: NodeProto, values: Arrays) -> Arrays:
 def fix_first_states(model: ModelProto, nodes: list[NodeProto]) -> None:
     """Initial states of some nodes that follow from constants and shapes become constants."""
     graph = model.graph
-    fold = Fold(graph)
+    fold = Fold(model)
     constants = {entry.name for entry in graph.initializer}
     for node in nodes:
         for k in (5, 6):
@@ -59,13 +60,12 @@ def fix_first_states(model: ModelProto, nodes: list[NodeProto]) -> None:
 class Fold:
     """Values that follow from constants and shapes only."""
 
-    def __init__(self, graph: GraphProto) -> None:
+    def __init__(self, model: ModelProto) -> None:
+        graph = model.graph
+        self.model = model
         self.made = {name: node for node in graph.node for name in node.output}
         self.known: Arrays = {e.name: numpy_helper.to_array(e) for e in graph.initializer}
-        self.shapes = {
-            port.name: [d.dim_value or EXAMPLE_BATCH for d in port.type.tensor_type.shape.dim]
-            for port in graph.input
-        }
+        self.shapes: dict[str, list[int]] | None = None
         self.hopeless: set[str] = set()
 
     def value(self, name: str) -> NDArray[np.generic] | None:
@@ -83,16 +83,40 @@ class Fold:
         else:
             given = {n: self.value(n) for n in node.input if n}
             values = {n: v for n, v in given.items() if v is not None}
-            if len(values) < len(given):
+            found = None if len(values) < len(given) else self._run(node, values)
+            if found is None:
                 self.hopeless.update(node.output)
             else:
-                self.known |= evaluated(node, values)
+                self.known |= found
+
+    def _run(self, node: NodeProto, values: Arrays) -> Arrays | None:
+        """The outputs of a node; None if a size that the file does not say is not the example's."""
+        try:
+            return evaluated(node, values)
+        except (ValueError, IndexError, RuntimeError):
+            return None
 
     def _shape(self, node: NodeProto) -> NDArray[np.int64]:
-        """Of a tensor; of one that the graph makes only the number of dimensions is guessed."""
+        """Of a tensor, where the file says so; else of an example."""
+        if self.shapes is None:
+            self.shapes = example_shapes(self.model)
         shape = self.shapes.get(node.input[0], [EXAMPLE_BATCH] * 3)
         ends = {a.name: a.i for a in node.attribute}
         return np.array(shape[ends.get("start", 0) : ends.get("end", len(shape))], np.int64)
+
+
+def example_shapes(model: ModelProto) -> dict[str, list[int]]:
+    """The shapes of tensors if every free size of the inputs is that of the example."""
+    copy: ModelProto = ModelProto.FromString(model.SerializeToString())
+    for port in copy.graph.input:
+        for dim in port.type.tensor_type.shape.dim:
+            dim.dim_value = dim.dim_value or EXAMPLE_BATCH
+    del copy.graph.value_info[:]
+    whole = infer_shapes(copy).graph
+    return {
+        port.name: [d.dim_value or EXAMPLE_BATCH for d in port.type.tensor_type.shape.dim]
+        for port in (*whole.input, *whole.value_info)
+    }
 
 
 @dataclass(frozen=True, slots=True)

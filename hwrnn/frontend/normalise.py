@@ -27,6 +27,7 @@ from onnx.version_converter import convert_version
 
 from hwrnn.errors import ImportFault, shorten
 from hwrnn.frontend.cell_scan import named
+from hwrnn.frontend.fold_constants import fold_constants
 from hwrnn.frontend.lower_cells import EXAMPLE_STEPS, example_steps
 from hwrnn.frontend.onnx_rnn import int_attribute
 from hwrnn.frontend.onnx_rnn_steps import drop_lengths, lower_standard, standard_cells
@@ -122,6 +123,7 @@ def modern(model: ModelProto) -> ModelProto:
     except RuntimeError as fault:
         fact = f"is of opset {opset(model)}, and cannot be converted to {least}"
         raise ImportFault("model", fact, "export it again with a newer exporter") from fault
+    fold_constants(converted.graph)
     return converted
 
 

@@ -17,13 +17,11 @@ import numpy as np
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import (
-    AttributeProto,
     GraphProto,
     ModelProto,
     NodeProto,
     TensorProto,
     ValueInfoProto,
-    helper,
     numpy_helper,
 )
 from qonnx.core.modelwrapper import ModelWrapper
@@ -39,6 +37,7 @@ from hwrnn.frontend.cell_nodes import (
     readable_name,
 )
 from hwrnn.frontend.cell_scan import wrong_inputs
+from hwrnn.frontend.fold_constants import bodies, fold_constants, graphs
 from hwrnn.frontend.lower_cells import LowerRecurrentCells
 from hwrnn.frontend.normalise import normalised
 
@@ -140,8 +139,8 @@ class _Reader:
 
     def check(self) -> None:
         """Tidy the model in place; raise for the first thing that cannot be compiled."""
-        for graph in _graphs(self.graph):
-            _fold_constants(graph)
+        for graph in graphs(self.graph):
+            fold_constants(graph)
             _spell_quant_one_way(graph)
         _drop_constant_inputs(self.graph)
         self._check_recurrent()
@@ -203,7 +202,7 @@ class _Reader:
                 self._check_scale(node, "this quantiser", list(node.input[1:2]), constants)
             elif kind := kind_of(node):
                 self._check_cell(node, kind, constants)
-            for body in _bodies(node):
+            for body in bodies(node):
                 self._check_quantisers(body, constants)
 
     def _check_cell(
@@ -269,7 +268,7 @@ class _Reader:
             raise self._fault(node, fact, _SCALE_HINT)
 
     def _check_numbers(self) -> None:
-        for graph in _graphs(self.graph):
+        for graph in graphs(self.graph):
             for entry in graph.initializer:
                 if entry.data_type not in _FLOAT_TYPES:
                     continue
@@ -303,62 +302,10 @@ def _number(values: np.ndarray) -> str:
     return f"{float(values.reshape(-1)[0]):g}"
 
 
-def _bodies(node: NodeProto) -> Iterator[GraphProto]:
-    for entry in node.attribute:
-        if entry.type == AttributeProto.GRAPH:
-            yield entry.g
-
-
-def _graphs(graph: GraphProto) -> Iterator[GraphProto]:
-    """The graph and every body inside it."""
-    yield graph
-    for node in graph.node:
-        for body in _bodies(node):
-            yield from _graphs(body)
-
-
 def _spell_quant_one_way(graph: GraphProto) -> None:
     for node in graph.node:
         if node.op_type == "IntQuant" and node.domain == QONNX_DOMAIN:
             node.op_type = "Quant"
-
-
-def _constant_value(node: NodeProto) -> TensorProto | None:
-    """The tensor of a Constant node; None for kinds that no exporter writes."""
-    for entry in node.attribute:
-        if entry.name == "value":
-            tensor: TensorProto = entry.t
-            return tensor
-        if entry.name in ("value_float", "value_floats"):
-            value = np.array(helper.get_attribute_value(entry), np.float32)
-            return numpy_helper.from_array(value)
-        if entry.name in ("value_int", "value_ints"):
-            return numpy_helper.from_array(np.array(helper.get_attribute_value(entry), np.int64))
-    return None
-
-
-def _fold_constants(graph: GraphProto) -> None:
-    """Make initialisers of Constant nodes and of Identity nodes on initialisers."""
-    known = {entry.name: entry for entry in graph.initializer}
-    results = {port.name for port in graph.output}
-    kept: list[NodeProto] = []
-    for node in graph.node:
-        source = None
-        if node.op_type == "Constant" and not node.domain:
-            source = _constant_value(node)
-        elif node.op_type == "Identity" and node.input[0] in known:
-            source = known[node.input[0]]
-        if source is None or node.output[0] in results:
-            kept.append(node)
-            continue
-        copy = TensorProto.FromString(source.SerializeToString())
-        copy.name = node.output[0]
-        known[copy.name] = copy
-        graph.initializer.append(copy)
-    if len(kept) != len(graph.node):
-        nodes = [NodeProto.FromString(node.SerializeToString()) for node in kept]
-        del graph.node[:]
-        graph.node.extend(nodes)
 
 
 def _drop_constant_inputs(graph: GraphProto) -> None:
