@@ -176,13 +176,12 @@ def test_data_that_does_not_fit(plain: Graph, name: str) -> None:
     assert str(caught.value).startswith(fact)
 
 
-def test_hardware_says_that_it_has_one_input(plain: Graph) -> None:
+def test_hls_says_that_it_has_one_input(plain: Graph) -> None:
     with pytest.raises(DesignError) as caught:
-        hwrnn.build(plain)
+        hwrnn.emit(hwrnn.build(plain), "hls")
     assert str(caught.value) == (
-        "m: has 3 inputs; hardware has one for now\n"
-        "  hint: export a module that takes the sequence alone (its initial states may be "
-        "constants) and returns one tensor; hwrnn.run takes and gives them all"
+        'backend "hls": has one input and one output in HLS C++ yet: RTL has more\n'
+        '  hint: use backend="rtl"'
     )
 
 

@@ -41,6 +41,14 @@ def refuse_rtl_only(design: Design, place: str, hint: str) -> None:
         raise DesignError(place, "has no writable weights in HLS C++ yet", hint)
     if design.keep:
         raise DesignError(place, "keeps no states in HLS C++ yet: RTL does", hint)
+    refuse_several_ports(design, place, hint)
+
+
+def refuse_several_ports(design: Design, place: str, hint: str) -> None:
+    """HLS has one input, one output, and engines with one stream each way, for now."""
+    engines = any(k.starts or k.more for k in design.engines)
+    if len(design.sources) > 1 or len(design.sinks) > 1 or engines:
+        raise DesignError(place, "has one input and one output in HLS C++ yet: RTL has more", hint)
 
 
 def inside(folder: str, files: FileSet) -> FileSet:

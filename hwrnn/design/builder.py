@@ -3,23 +3,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from hwrnn.design.builder_around import AroundBuilder
+from hwrnn.design.builder_ports import PortBuilder
 from hwrnn.design.cell import ELEMENTWISE, Folded, compile_cell, place
 from hwrnn.design.design import (
-    AxisIn,
-    AxisOut,
     Cell,
     Concat,
     Datapath,
     Engine,
     Interleave,
     Map,
+    Result,
     Reverse,
     SelectStep,
     Separate,
+    Start,
     Stream,
 )
 from hwrnn.design.directions import Pair, alike, pairs, unified
@@ -41,7 +41,7 @@ from hwrnn.ir import (
 )
 from hwrnn.ir import Concat as ConcatOp
 from hwrnn.ir import Reverse as ReverseOp
-from hwrnn.ir.steps import fixed_steps
+from hwrnn.ir import Slice as SliceOp
 
 
 def in_groups(graph: Graph, options: Options) -> Iterator[tuple[AnyOp, ...]]:
@@ -63,21 +63,21 @@ def in_groups(graph: Graph, options: Options) -> Iterator[tuple[AnyOp, ...]]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
-    """What the engine of `op` computes: a body on the steps of `source`; `result` names the value
-    of the body that goes out.
+    """What the engine of `op` computes: a body on the steps of `source`; `results` names the
+    values of the body that go out.
     """
 
     op: AnyOp
     name: str
     source: str
     body: Body
-    result: str
+    results: tuple[str, ...]
     fold: Fold
     emit: Step | None = None
 
 
 @dataclass
-class Builder(AroundBuilder):
+class Builder(PortBuilder):
     """Walks the graph in order; every value becomes a stream when its op has been met."""
 
     fused: set[str] = field(default_factory=set)
@@ -97,8 +97,8 @@ class Builder(AroundBuilder):
     def visit(self, op: AnyOp) -> None:
         """The kernels of one op."""
         match op:
-            case Input():
-                self.read_port(op)
+            case Input() | Output() | SliceOp():
+                self.at_port(op)
             case Scan():
                 self.scan(op)
             case MatVec():
@@ -106,7 +106,8 @@ class Builder(AroundBuilder):
                 name = op.out.name
                 fold = self.folds[name]
                 self.engine(
-                    Layer(op=op, name=name, source=op.x, body=body, result=name, fold=fold), op.out
+                    Layer(op=op, name=name, source=op.x, body=body, results=(name,), fold=fold),
+                    (op.out,),
                 )
             case ConcatOp():
                 self.concat(op)
@@ -117,9 +118,6 @@ class Builder(AroundBuilder):
             case Flatten():
                 x = self.take(op.x, op, self.wanted(op.out))
                 self.give(op.out, replace(x, segments=x.segments * op.steps))
-            case Output():
-                x = self.contiguous(self.read(op.x, op))
-                self.kernels.append(AxisOut(name=op.out.name, x=x))
             case _ if isinstance(op, ELEMENTWISE) and len(op.operands()) == 1:
                 self.map(op)
             case _:
@@ -127,65 +125,67 @@ class Builder(AroundBuilder):
 
     # -- kernels -------------------------------------------------------------------------------
 
-    def read_port(self, op: Input) -> None:
-        """The input shell."""
-        lanes = self.wanted(op.out)
-        out = Stream(
-            name=self.name(op.out.name),
-            type=op.out.type,
-            segments=(op.out.size,),
-            lanes=lanes,
-            depth=3 if self.max_steps else 2,  # a buffer writes the cycle after its read
-            streams=self.options.streams,
-        )
-        self.kernels.append(
-            AxisIn(
-                name=op.out.name,
-                out=out,
-                fixed_steps=fixed_steps(self.graph),
-                max_steps=self.max_steps,
-            )
-        )
-        self.give(op.out, out)
-
     def scan(self, op: Scan) -> None:
         """A recurrent layer; if only one of its steps is read, it gives only that."""
-        if len(op.xs) != 1 or len(op.outs) != 1:
+        if len(op.xs) != 1:
             raise DesignError(
                 f"layer {op.out.name}",
-                f"reads {len(op.xs)} sequences and gives {len(op.outs)}; hardware has one of each",
-                "return only the output sequence of the layer",
+                f"reads {len(op.xs)} sequences; hardware has one",
+                "put them side by side: the layer reads their concatenation",
             )
-        readers = self.users[op.out.name]
-        picks = {r.step for r in readers if isinstance(r, Select)}
-        alone = len(readers) == 1 and len(picks) == 1
-        out = readers[0].out if alone else op.out
-        if alone:
-            self.fused.add(out.name)
+        read = [o for o in op.outs if self.users.get(o.out.name)]
+        readers = [self.users[o.out.name] for o in read]
+        picks = {r.step if isinstance(r, Select) else None for some in readers for r in some}
+        alone = all(len(some) == 1 for some in readers) and len(picks) == 1
+        emit = picks.pop() if alone else None
+        outs = [some[0].out for some in readers] if emit else [o.out for o in read]
+        self.fused.update(out.name for out in outs if emit)
         layer = Layer(
             op=op,
             name=op.out.name,
             source=op.xs[0],
             body=op.body,
-            result=op.outs[0].body_value,
+            results=tuple(o.body_value for o in read),
             fold=self.folds[op.out.name],
-            emit=picks.pop() if alone else None,
+            emit=emit,
         )
-        self.engine(layer, out)
+        self.engine(layer, outs)
 
-    def engine(self, layer: Layer, out: Value) -> None:
+    def engine(self, layer: Layer, values: Sequence[Value]) -> None:
         """An engine, with the element-wise ops behind it that only it feeds."""
         x = self.columns(layer)
-        tail, out = self.tail(out)
-        end = tail[-1].out.name if tail else layer.result
-        if tail:  # the body's own name for the value
-            tail = [rename_first(tail[0], layer.result), *tail[1:]]
-        body = replace(layer.body, ops=(*layer.body.ops, *(vector(t) for t in tail)))
-        layer = replace(layer, body=body, result=end)
-        room = self.max_steps or 0 if self.beside_reverse(out) else 1
-        stream = self.engine_stream(layer, out, x, steps=room)
-        cell = compile_cell(layer.name, body, self.folded(layer, x), end)
-        self.give(out, self.place_engine(layer, x, stream, (cell,)))
+        ends, ops, results = [], list(layer.body.ops), []
+        for value, result in zip(values, layer.results, strict=True):
+            tail, end = self.tail(value)
+            if tail:  # the body's own name for the value
+                tail = [rename_first(tail[0], result), *tail[1:]]
+            ops += map(vector, tail)
+            ends.append(end)
+            results.append(tail[-1].out.name if tail else result)
+        body = replace(layer.body, ops=tuple(ops))
+        layer = replace(layer, body=body, results=tuple(results))
+        streams = [
+            self.engine_stream(
+                layer, end, x, steps=self.max_steps or 0 if self.beside_reverse(end) else 1
+            )
+            for end in ends
+        ]
+        cell = compile_cell(layer.name, body, self.folded(layer, x), layer.results)
+        made = self.place_engine(layer, x, streams, (cell,), self.starts(layer))
+        for end, stream in zip(ends, made, strict=True):
+            self.give(end, stream)
+
+    def starts(self, layer: Layer) -> tuple[Start, ...]:
+        """The vectors with which states of a layer start, in beats as its datapath works."""
+        assert not isinstance(layer.op, Output)
+        return tuple(
+            Start(
+                state=state.value.name,
+                x=self.contiguous(self.take(state.start, layer.op, layer.fold.pe)),
+            )
+            for state in layer.body.states
+            if state.start is not None
+        )
 
     def both_directions(self, forward: Scan, backward: Scan) -> None:
         """A bidirectional layer with one engine: its directions are two streams of it."""
@@ -195,9 +195,10 @@ class Builder(AroundBuilder):
         x = replace(xs[0], name=self.name(f"{name}_turns"), depth=2, streams=2)
         self.kernels.append(Interleave(name=self.kernel_name(f"{name}_turns"), xs=xs, out=x))
         folded = self.folded(layer, x)
-        cells = alike(compile_cell(name, one.body, folded, one.result) for one in layers)
+        cells = alike(compile_cell(name, one.body, folded, one.results) for one in layers)
         both = replace(forward.out, name=f"{name}_both")
-        out = self.place_engine(layer, x, self.engine_stream(layer, both, x, steps=1), cells)
+        stream = self.engine_stream(layer, both, x, steps=1)
+        (out,) = self.place_engine(layer, x, [stream], cells)
         outs = []
         for scan in (forward, backward):
             room = self.whole_sequence(out) if self.beside_reverse(scan.out) else 0
@@ -224,7 +225,7 @@ class Builder(AroundBuilder):
                 name=forward.out.name,
                 source=scan.xs[0],
                 body=body,
-                result=forward.outs[0].body_value,
+                results=(forward.outs[0].body_value,),
                 fold=folds[0],
             )
             for scan, body in zip((forward, backward), unified(pair), strict=True)
@@ -247,25 +248,38 @@ class Builder(AroundBuilder):
         )
         return replace(stream, depth=2 + steps * stream.beats)
 
-    def place_engine(self, layer: Layer, x: Stream, out: Stream, cells: tuple[Cell, ...]) -> Stream:
-        """The engine; returns its output."""
+    def place_engine(
+        self,
+        layer: Layer,
+        x: Stream,
+        outs: Sequence[Stream],
+        cells: tuple[Cell, ...],
+        starts: tuple[Start, ...] = (),
+    ) -> tuple[Stream, ...]:
+        """The engine; returns its outputs, each with room for what is on its way."""
         kernel = Engine(
             name=self.kernel_name(layer.name),
             x=x,
-            out=out,
+            out=outs[0],
             pe=layer.fold.pe,
             simd=layer.fold.simd,
             cells=cells,
-            result=layer.result,
+            result=layer.results[0],
             emit=layer.emit,
             pipeline=self.options.pipeline,
             streams=x.streams,
+            starts=starts,
+            more=tuple(
+                Result(value=v, out=out) for v, out in zip(layer.results[1:], outs[1:], strict=True)
+            ),
         )
-        kernel = replace(kernel, out=replace(out, depth=out.depth + kernel.out_latency))
+        depth = max(r.out.depth + kernel.latency_of(r.value) for r in kernel.results)
+        first, *more = (replace(r, out=replace(r.out, depth=depth)) for r in kernel.results)
+        kernel = replace(kernel, out=first.out, more=tuple(more))
         self.kernels.append(kernel)
         wish = layer.fold.weights
         self.wishes[kernel.name] = self.options.weights if wish == "auto" else wish
-        return kernel.out
+        return tuple(r.out for r in kernel.results)
 
     def columns(self, layer: Layer) -> Stream:
         """The beats that a layer multiplies: up to simd columns; all of them in a shared block."""

@@ -10,7 +10,7 @@ datapath computes the states and the result, all from the sums.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -49,9 +49,9 @@ class Folded:
     pipeline: Pipeline = Pipeline.CLOCK
 
 
-def compile_cell(name: str, body: Body, fold: Folded, result: str) -> Cell:
+def compile_cell(name: str, body: Body, fold: Folded, results: Collection[str]) -> Cell:
     """Split a body into gates and datapaths. Raises DesignError naming what does not fit."""
-    wanted = {result, *(s.next for s in body.states)}
+    wanted = {*results, *(s.next for s in body.states)}
     body = replace(body, ops=tuple(needed_ops(body.ops, wanted)))
     parts = split(name, body, wanted)
     kept = kept_products(parts, wanted)

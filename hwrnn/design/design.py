@@ -17,7 +17,17 @@ from dataclasses import dataclass, field
 from hwrnn.board import Board
 from hwrnn.design.around import ArgMax, Combine, Embed, Joint, Repeat, Slide, Zip
 from hwrnn.design.datapath import Datapath, PlacedOp, StateRead
-from hwrnn.design.engine import Block, Cell, Engine, EngineState, Gate, HandOver, Vector
+from hwrnn.design.engine import (
+    Block,
+    Cell,
+    Engine,
+    EngineState,
+    Gate,
+    HandOver,
+    Result,
+    Start,
+    Vector,
+)
 from hwrnn.design.folding import Fold
 from hwrnn.design.options import Options, StateRule
 from hwrnn.design.stream import Stream, axis_width, ceil_div
@@ -31,6 +41,7 @@ __all__ = [
     "Cell",
     "Combine",
     "Concat",
+    "Crop",
     "Datapath",
     "Design",
     "Dwc",
@@ -46,10 +57,12 @@ __all__ = [
     "Map",
     "PlacedOp",
     "Repeat",
+    "Result",
     "Reverse",
     "SelectStep",
     "Separate",
     "Slide",
+    "Start",
     "StateRead",
     "Stream",
     "Vector",
@@ -74,20 +87,27 @@ class AxisIn:
     bit and is cut or padded with zeros to that length (or dropped): its result means nothing.
     With `max_steps` whole sequences are buffered (two of the longest) and one that is too long
     sets the error bit and is dropped up to its TLAST.
+    `name` is that of the graph's input, `port` what the names of its signals start with. The
+    first shell of a design takes the sequences; each further one takes a vector for each sequence
+    (`fixed_steps` is 1), in the order in which the first steps of the sequences come.
     """
 
     name: str
     out: Stream
+    port: str = "s_axis"
     fixed_steps: int | None = None
     max_steps: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AxisOut:
-    """AXI4-Stream out: widens each element to whole bytes (1, 2 and 4 bits stay) by its sign."""
+    """AXI4-Stream out: widens each element to whole bytes (1, 2 and 4 bits stay) by its sign.
+    `name` is that of the graph's output, `port` what the names of its signals start with.
+    """
 
     name: str
     x: Stream
+    port: str = "m_axis"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +151,19 @@ class Concat:
     name: str
     xs: tuple[Stream, ...]
     out: Stream
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crop:
+    """Of each vector, which is one a sequence, the beats from number `first` on, as many as the
+    output has; the others are swallowed. The input's segments start where the piece starts and
+    ends. Combinational.
+    """
+
+    name: str
+    x: Stream
+    out: Stream
+    first: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,6 +231,7 @@ Kernel = (
     | Dwc
     | Fork
     | Concat
+    | Crop
     | Interleave
     | Separate
     | Reverse
@@ -249,14 +283,24 @@ class Design:
         return tuple(k for k in self.kernels if isinstance(k, Engine))
 
     @property
+    def sources(self) -> tuple[AxisIn, ...]:
+        """The input shells, in the order of the graph's inputs."""
+        return tuple(k for k in self.kernels if isinstance(k, AxisIn))
+
+    @property
+    def sinks(self) -> tuple[AxisOut, ...]:
+        """The output shells, in the order of the graph's outputs."""
+        return tuple(k for k in self.kernels if isinstance(k, AxisOut))
+
+    @property
     def source(self) -> AxisIn:
-        """The input shell."""
-        return next(k for k in self.kernels if isinstance(k, AxisIn))
+        """The input shell that takes the sequences."""
+        return self.sources[0]
 
     @property
     def sink(self) -> AxisOut:
-        """The output shell."""
-        return next(k for k in self.kernels if isinstance(k, AxisOut))
+        """The first output shell."""
+        return self.sinks[0]
 
 
 def kernel_inputs(kernel: Kernel) -> tuple[Stream, ...]:
@@ -266,6 +310,8 @@ def kernel_inputs(kernel: Kernel) -> tuple[Stream, ...]:
             return ()
         case Concat() | Interleave() | Zip():
             return kernel.xs
+        case Engine():
+            return (kernel.x, *(start.x for start in kernel.starts))
         case _:
             return (kernel.x,)
 
@@ -277,5 +323,7 @@ def kernel_outputs(kernel: Kernel) -> tuple[Stream, ...]:
             return ()
         case Fork() | Separate():
             return kernel.outs
+        case Engine():
+            return tuple(result.out for result in kernel.results)
         case _:
             return (kernel.out,)

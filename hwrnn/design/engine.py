@@ -102,6 +102,24 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """What a state starts as: a vector for each sequence on `x`, in beats of pe units, in the
+    order in which the first steps of the sequences come.
+    """
+
+    state: str
+    x: Stream
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """A value that goes out, group by group."""
+
+    value: str
+    out: Stream
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
     """Columns that are multiplied together: `lanes` of them from column `start`.
 
@@ -127,6 +145,9 @@ class Engine:
     `cells` has one entry, or one for each stream: all alike but for their constants (two
     directions that share the engine). `storage`: what its weights are kept in.
     `multiplier`: how its products are made (None: one plain multiplication each).
+    `starts`: the states that start as vectors from outside, instead of their initial values.
+    `more`: values that go out beside `result`, in the same steps; all output streams have one
+    depth, and an entry counts as free when it is free in all of them.
     """
 
     name: str
@@ -141,6 +162,13 @@ class Engine:
     streams: int = 1
     storage: Storage = Storage.LUT
     multiplier: Multiplier | None = None
+    starts: tuple[Start, ...] = ()
+    more: tuple[Result, ...] = ()
+
+    @property
+    def results(self) -> tuple[Result, ...]:
+        """All values that go out."""
+        return (Result(value=self.result, out=self.out), *self.more)
 
     @property
     def cell(self) -> Cell:
@@ -280,6 +308,40 @@ class Engine:
     def out_latency(self) -> int:
         """From issuing a group's last product to writing its beat to the output stream."""
         return self.mac_latency + self.datapath.ready()[self.result]
+
+    def latency_of(self, value: str) -> int:
+        """From issuing a group's last product to writing a value's beat to its output stream."""
+        return self.mac_latency + self.datapath.ready()[value]
+
+    @cached_property
+    def start_reads(self) -> dict[str, int]:
+        """The stage of the datapaths at which each state that starts from outside is read unit by
+        unit, for those that are.
+        """
+        found: dict[str, int] = {}
+        outside = {start.state for start in self.starts}
+        for read in (r for hand in self.hands for r in hand.datapath.reads):
+            if read.value.name in outside:
+                name = read.value.name
+                found[name] = min(found.get(name, read.stage), read.stage)
+        return found
+
+    @cached_property
+    def start_release(self) -> int:
+        """From the last issue of a sequence's first step to the cycle in which its vectors of
+        `starts` have been read for the last time; a bank is free from the cycle after that.
+        """
+        if not self.start_reads:
+            return 0
+        return self.mac_latency + max(self.start_reads.values()) - 1
+
+    @cached_property
+    def start_banks(self) -> int:
+        """How many vectors of each of `starts` are held: so many that sequences of a single step
+        follow each other without a wait for them.
+        """
+        work = self.groups * len(self.blocks)
+        return 1 + ceil_div(self.start_release + self.groups, work)
 
     @cached_property
     def state_latency(self) -> int:

@@ -190,9 +190,11 @@ def interval_cycles(design: Design, steps: int) -> int:
     """
     each = design.streams
     run = schedule(design, [steps] * WARM_SEQUENCES * each)
-    beats = len(run.delivered) // WARM_SEQUENCES
     at_input = run.first_beats[-1] - run.first_beats[-1 - each]
-    return max(at_input, run.delivered[-1] - run.delivered[-1 - beats])
+    at_outputs = (
+        times[-1] - times[-1 - len(times) // WARM_SEQUENCES] for times in run.outputs.values()
+    )
+    return max(at_input, *at_outputs)
 
 
 def steps_of(design: Design, steps: int | None) -> int:

@@ -14,6 +14,7 @@ from hwrnn.design.folding import Fold, FoldingSpec, LayerShape, resolve
 from hwrnn.design.memory import store_weights
 from hwrnn.design.options import Directions, Options, StateRule
 from hwrnn.design.pieces import whole_vectors
+from hwrnn.design.ports import check_ports, held_steps
 from hwrnn.design.products import make_products
 from hwrnn.design.rejoin import mixes_first_and_last
 from hwrnn.design.tables import check_tables, narrow_tables
@@ -57,6 +58,7 @@ class Site:
     """A graph on a board, ready to be lowered with one folding after the other.
 
     `plain`: the graph with whole vectors only; `final`: that with the ranges of the hardware.
+    `held_steps`: the steps of a sequence that each of several output ports holds (0: one port).
     `twins`: layers that share the engine, and so the folding, of another one.
     """
 
@@ -65,6 +67,7 @@ class Site:
     final: Graph
     board: Board
     max_steps: int | None
+    held_steps: int
     options: Options
     twins: Mapping[str, str]
 
@@ -79,7 +82,7 @@ class Site:
         like: Graph | None = None,
     ) -> Site:
         """Raises DesignError for what no folding makes possible."""
-        check_ports(graph)
+        check_ports(graph, options)
         check_streams(graph, options)
         check_keep(graph, options)
         plain = realise_requants(order_outputs(whole_vectors(graph)))
@@ -96,6 +99,7 @@ class Site:
             final=final,
             board=board,
             max_steps=longest_sequence(graph, max_steps),
+            held_steps=held_steps(graph, max_steps),
             options=options,
             twins={p.backward.out.name: p.forward.out.name for p in shared},
         )
@@ -113,7 +117,9 @@ class Site:
 
     def design(self, folds: Mapping[str, Fold]) -> Design:
         """The design, without its hash. Raises DesignError for what exceeds the board."""
-        builder = Builder(self.final, folds, self.max_steps, self.options)
+        builder = Builder(
+            self.final, folds, self.max_steps, self.options, held_steps=self.held_steps
+        )
         builder.run()
         writable = self.options.writable
         kernels = store_weights(builder.kernels, self.board, builder.wishes, writable=writable)
@@ -151,18 +157,6 @@ def longest_sequence(graph: Graph, max_steps: int | None) -> int | None:
             f"pass {fixed} or more, or leave it out",
         )
     return bound
-
-
-def check_ports(graph: Graph) -> None:
-    """Hardware has one input and one output stream."""
-    for what, found in (("inputs", graph.inputs), ("outputs", graph.outputs)):
-        if len(found) != 1:
-            raise DesignError(
-                graph.name,
-                f"has {len(found)} {what}; hardware has one for now",
-                "export a module that takes the sequence alone (its initial states may be "
-                "constants) and returns one tensor; hwrnn.run takes and gives them all",
-            )
 
 
 def twin_values(graph: Graph, options: Options) -> dict[str, str]:

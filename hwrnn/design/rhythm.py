@@ -97,6 +97,9 @@ class Rhythm:
     def visit(self, kernel: Kernel, picks: Picks, paces: dict[str, Pace]) -> float:
         """Note the output of a kernel; returns for how long a sequence keeps it busy."""
         match kernel:
+            case AxisIn() if kernel is not self.design.source:
+                beats = float(kernel.out.beats)
+                pace, busy = Pace(1, beats, beats, 1, kernel.out.lanes), beats
             case AxisIn():
                 pace, busy = self.source(kernel, picks)
             case Engine():

@@ -11,8 +11,8 @@ with the number of beats. The rules of each kernel are those of its docstring in
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from hwrnn.design.around import Around
 from hwrnn.design.channel import Channel, Process, Waiting, after, until
@@ -20,9 +20,9 @@ from hwrnn.design.design import (
     ArgMax,
     AxisIn,
     AxisOut,
-    Block,
     Combine,
     Concat,
+    Crop,
     Design,
     Dwc,
     Embed,
@@ -42,67 +42,54 @@ from hwrnn.design.design import (
 )
 from hwrnn.design.order import Tag, in_fragments, lengths_of, one_each, port_order
 from hwrnn.design.regrouping import Regrouping
-from hwrnn.design.schedule import block_start, emits_step, group_start
 from hwrnn.design.timing_around import process_of
+from hwrnn.design.timing_engine import EngineRun, Schedule
 from hwrnn.ir import Step
 
-
-@dataclass
-class Schedule:
-    """The cycles of one run: port beats, and the issue of each engine's steps.
-
-    `engine_blocks`: for each engine the column blocks of all steps, in order: the cycle of the
-    block's first issue, and the cycle behind its last.
-    """
-
-    accepted: list[int]
-    delivered: list[int]
-    engine_steps: dict[str, list[int]]
-    first_beats: list[int]
-    engine_blocks: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
-
-    @property
-    def cycles(self) -> int:
-        """First input beat accepted to last output beat accepted."""
-        return self.delivered[-1] - self.accepted[0]
+When = Callable[[int], int]  # of beat k: the first cycle in which a port offers or takes it
+EachWhen = When | Mapping[str, When]
 
 
 def schedule(
     design: Design,
     lengths: Sequence[int],
-    offered: Callable[[int], int] | None = None,
-    taken: Callable[[int], int] | None = None,
+    offered: EachWhen | None = None,
+    taken: EachWhen | None = None,
     fresh: Sequence[bool] | None = None,
 ) -> Schedule:
     """The schedule of sequences of these lengths, in the order of `port_order`.
 
     `offered(k)`: the first cycle in which the source offers beat k, if it is not always there;
-    `taken(k)`: the first cycle in which the sink takes beat k. Ports never stall by default.
+    `taken(k)`: the first cycle in which the sink takes beat k. Of several ports each may have its
+    own, by name. Ports never stall by default.
     `fresh`, for a design that keeps states: which fragments start anew; see `in_fragments`.
     """
     return Run(design, lengths, offered, taken, fresh).run()
 
 
-class Run:
+class Run(EngineRun):
     """One run of all processes until every beat has left."""
 
     def __init__(
         self,
         design: Design,
         lengths: Sequence[int],
-        offered: Callable[[int], int] | None,
-        taken: Callable[[int], int] | None,
+        offered: EachWhen | None,
+        taken: EachWhen | None,
         fresh: Sequence[bool] | None = None,
     ) -> None:
         self.design = design
-        self.offered = offered or (lambda _: 0)
-        self.taken = taken or (lambda _: 0)
+        self.offered = by_port(offered, [k.name for k in design.sources])
+        self.taken = by_port(taken, [k.name for k in design.sinks])
         self.channels: dict[str, Channel] = {}
         whole = port_order(lengths, design.streams)
+        whole = in_fragments(whole, fresh) if design.keep else whole
         self.tags: dict[str, list[Tag]] = {
-            design.source.out.name: in_fragments(whole, fresh) if design.keep else whole
+            k.out.name: whole if k is design.source else at_starts(whole) for k in design.sources
         }
-        self.result = Schedule([], [], {}, [])
+        self.result = Schedule(
+            {k.name: [] for k in design.sources}, {k.name: [] for k in design.sinks}
+        )
         for kernel in design.kernels:
             for stream in kernel_outputs(kernel):
                 self.channels[stream.name] = Channel(stream.depth)
@@ -176,7 +163,8 @@ class Run:
     def progress(self) -> int:
         """Handshakes so far."""
         moved = sum(len(c.written) + len(c.read) for c in self.channels.values())
-        return moved + len(self.result.accepted) + len(self.result.delivered)
+        ports = (*self.result.inputs.values(), *self.result.outputs.values())
+        return moved + sum(map(len, ports))
 
     def processes(self, kernel: Kernel) -> list[Process]:
         """The processes of one kernel."""
@@ -185,6 +173,8 @@ class Run:
             return self.frame_fifo(kernel) if buffered else [self.axis_in(kernel)]
         if isinstance(kernel, Reverse):
             return self.reverse(kernel)
+        if isinstance(kernel, Engine):
+            return self.engine_parts(kernel)
         return [self.process(kernel)]
 
     def process(self, kernel: Kernel) -> Process:
@@ -203,8 +193,8 @@ class Run:
                 return self.separate(kernel)
             case SelectStep():
                 return self.select(kernel)
-            case Engine():
-                return self.engine(kernel)
+            case Crop():
+                return self.crop(kernel)
             case Map():
                 return self.map(kernel)
             case Slide() | Combine() | Repeat() | Embed() | Zip() | ArgMax():
@@ -223,24 +213,26 @@ class Run:
     def axis_in(self, kernel: AxisIn) -> Process:
         """A beat is written to the stream in the cycle in which it is accepted."""
         out, beats = self.channels[kernel.out.name], kernel.out.beats
+        accepted, offered = self.result.inputs[kernel.name], self.offered[kernel.name]
         for tag in self.tags[kernel.out.name]:
             for j in range(beats):
                 k = len(out.written)
                 while not out.knows_room(k):
                     yield
-                t = max(self.offered(k), out.room(k), after(self.result.accepted))
+                t = max(offered(k), out.room(k), after(accepted))
                 if self.design.keep and tag.fresh and j == 0:
                     t = yield from self.all_left(tag, t)
-                self.accept(t, first=tag.first and j == 0)
+                self.accept(kernel, t, first=tag.first and j == 0)
                 out.written.append(t)
 
     def all_left(self, tag: Tag, t: int) -> Waiting[int]:
         """The first cycle from `t` in which all fragments before this one have left."""
-        sink = self.design.sink.x
-        left = bisect_left(self.vectors(sink), tag.sequence, key=lambda v: v.sequence)
-        beats = left * sink.beats
-        yield from until(lambda: len(self.result.delivered) >= beats)
-        return max(t, self.result.delivered[beats - 1] + 1) if beats else t
+        for sink in self.design.sinks:
+            left = bisect_left(self.vectors(sink.x), tag.sequence, key=lambda v: v.sequence)
+            beats, delivered = left * sink.x.beats, self.result.outputs[sink.name]
+            yield from until(lambda: len(delivered) >= beats)  # noqa: B023 - used at once
+            t = max(t, delivered[beats - 1] + 1) if beats else t
+        return t
 
     def frame_fifo(self, kernel: AxisIn) -> list[Process]:
         """Whole sequences are held, two of the longest; a read takes a cycle."""
@@ -248,6 +240,7 @@ class Run:
         assert kernel.max_steps is not None
         memory = Channel(2 * kernel.max_steps * beats)
         ends = [n * beats for n in lengths_of(self.tags[kernel.out.name])]
+        accepted, offered = self.result.inputs[kernel.name], self.offered[kernel.name]
 
         def fill() -> Process:
             for total in ends:
@@ -255,8 +248,8 @@ class Run:
                     k = len(memory.written)
                     while not memory.knows_room(k):
                         yield
-                    t = max(self.offered(k), memory.room(k), after(self.result.accepted))
-                    self.accept(t, first=j == 0)
+                    t = max(offered(k), memory.room(k), after(accepted))
+                    self.accept(kernel, t, first=j == 0)
                     memory.written.append(t)
 
         def drain() -> Process:
@@ -275,21 +268,22 @@ class Run:
 
         return [fill(), drain()]
 
-    def accept(self, t: int, *, first: bool) -> None:
+    def accept(self, kernel: AxisIn, t: int, *, first: bool) -> None:
         """Note an input handshake."""
-        self.result.accepted.append(t)
-        if first:
+        self.result.inputs[kernel.name].append(t)
+        if first and kernel is self.design.source:
             self.result.first_beats.append(t)
 
     def axis_out(self, kernel: AxisOut) -> Process:
         """A beat leaves as soon as it is there and the sink takes it."""
         x = self.channels[kernel.x.name]
+        delivered, taken = self.result.outputs[kernel.name], self.taken[kernel.name]
         for k in range(self.total(kernel.x)):
             while not x.has(k):
                 yield
-            t = max(x.arrival(k), self.taken(k), after(x.read))
+            t = max(x.arrival(k), taken(k), after(x.read))
             x.read.append(t)
-            self.result.delivered.append(t)
+            delivered.append(t)
 
     # -- streams -------------------------------------------------------------------------------
 
@@ -321,6 +315,21 @@ class Run:
                 t = max(x.arrival(at), out.room(k), after(x.read))
                 x.read.append(t)
                 out.written.append(t)
+
+    def crop(self, kernel: Crop) -> Process:
+        """The beats of a piece pass when there is room, the others are swallowed."""
+        x, out = self.channels[kernel.x.name], self.channels[kernel.out.name]
+        piece = range(kernel.first, kernel.first + kernel.out.beats)
+        for _ in self.vectors(kernel.x):
+            for j in range(kernel.x.beats):
+                k, o = len(x.read), len(out.written)
+                while not (x.has(k) and (j not in piece or out.knows_room(o))):
+                    yield
+                t = max(x.arrival(k), after(x.read))
+                t = max(t, out.room(o)) if j in piece else t
+                x.read.append(t)
+                if j in piece:
+                    out.written.append(t)
 
     def concat(self, kernel: Concat | Interleave) -> Process:
         """The beats of each input in turn, vector by vector."""
@@ -416,62 +425,6 @@ class Run:
 
     # -- work ----------------------------------------------------------------------------------
 
-    def engine(self, kernel: Engine) -> Process:
-        """Block after block, group after group: an issue a cycle unless something is waited for.
-
-        `t` is the next free issue cycle; `before` holds, for each stream, when the groups of its
-        last step were handed over.
-        """
-        started = self.result.engine_steps.setdefault(kernel.name, [])
-        spans = self.result.engine_blocks.setdefault(kernel.name, [])
-        before: dict[int, dict[int, Sequence[int]]] = {}
-        t = 0
-        for tag in self.vectors(kernel.x):
-            past = {} if tag.fresh else before[tag.stream]
-            within: dict[int, Sequence[int]] = {}
-            for k, block in enumerate(kernel.blocks):
-                if block.takes_x:
-                    t = yield from self.beat_there(kernel.x, t)
-                t = block_start(kernel, block, t, past, within)
-                emits = block.hand == len(kernel.hands) - 1 and emits_step(kernel, tag)
-                issued = yield from self.block(kernel, block, t, past, emits=emits)
-                t = issued[-1] + 1
-                spans.append((issued[0], t))
-                started += [issued[0]] if k == 0 else []
-                if block.hand is not None:
-                    within[block.hand] = issued
-            before[tag.stream] = within
-
-    def beat_there(self, x_stream: Stream, t: int) -> Waiting[int]:
-        """The first cycle from `t` in which the next beat can be read."""
-        x = self.channels[x_stream.name]
-        at = len(x.read)
-        yield from until(lambda: x.has(at))
-        return max(t, x.arrival(at))
-
-    def block(
-        self, kernel: Engine, block: Block, t: int, past: dict[int, Sequence[int]], *, emits: bool
-    ) -> Waiting[Sequence[int]]:
-        """The issues of a block; one whose results go out waits for room, group by group."""
-        if not (emits or kernel.by_group):  # nothing to wait for but the block's first group
-            if block.takes_x:
-                self.channels[kernel.x.name].read.append(t)
-            return range(t, t + kernel.groups)
-        out = self.channels[kernel.out.name]
-        issued: list[int] = []
-        for group in range(kernel.groups):
-            t = group_start(kernel, block, group, t, past)
-            if emits:
-                k = len(out.written)
-                yield from until(lambda: out.knows_room(k))  # noqa: B023 - used at once
-                t = max(t, out.room(k))
-                out.written.append(t + kernel.out_latency)
-            if block.takes_x and group == 0:
-                self.channels[kernel.x.name].read.append(t)
-            issued.append(t)
-            t += 1
-        return issued
-
     def map(self, kernel: Map) -> Process:
         """A beat is taken when there is sure to be room for its result."""
         x, out = self.channels[kernel.x.name], self.channels[kernel.out.name]
@@ -481,6 +434,17 @@ class Run:
             t = max(x.arrival(k), out.room(k), after(x.read))
             x.read.append(t)
             out.written.append(t + kernel.out_latency)
+
+
+def by_port(when: EachWhen | None, names: Sequence[str]) -> dict[str, When]:
+    """When each port offers or takes its beats; at once where nothing is said."""
+    known = when if isinstance(when, Mapping) else dict.fromkeys(names, when)
+    return {name: known.get(name) or (lambda _: 0) for name in names}
+
+
+def at_starts(tags: Sequence[Tag]) -> list[Tag]:
+    """A vector for each sequence, in the order of their first steps."""
+    return [Tag(sequence=t.sequence, step=0, first=True, last=True) for t in tags if t.fresh]
 
 
 def _ended(process: Process) -> bool:

@@ -104,6 +104,8 @@ class Wiring:
     def wanted(self, value: Value) -> int:
         """The lanes that the first reader of a value works with."""
         reader = self.users[value.name][0]
+        if isinstance(reader, Scan) and value.name not in reader.xs:  # a state starts with it
+            return min(self.folds[reader.out.name].pe, value.size)
         if isinstance(reader, Scan | MatVec):
             return min(self.folds[reader.out.name].simd, value.size)
         if isinstance(reader, Output):

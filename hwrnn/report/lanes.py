@@ -152,8 +152,10 @@ def kernel_lanes(kernel: Kernel, run: TracedRun) -> Iterator[Lane]:
         case AxisIn():
             yield from input_lanes(kernel, run)
         case AxisOut():
-            spans = beat_spans(run.result.delivered, run.vectors(kernel.x), kernel.x.beats)
-            yield Lane(name="output", part="beats", spans=spans, streams=kernel.x.streams)
+            times = run.result.outputs[kernel.name]
+            spans = beat_spans(times, run.vectors(kernel.x), kernel.x.beats)
+            name = "output" if len(run.design.sinks) == 1 else f"output {kernel.name}"
+            yield Lane(name=name, part="beats", spans=spans, streams=kernel.x.streams)
         case Engine():
             yield from engine_lanes(kernel, run)
         case Map():
@@ -187,8 +189,9 @@ def span_of(tag: Tag, start: int, end: int, work: Work) -> Span:
 def input_lanes(kernel: AxisIn, run: TracedRun) -> Iterator[Lane]:
     """Beats accepted and, if whole sequences are held first, beats read back."""
     tags, beats = run.tags[kernel.out.name], kernel.out.beats
-    spans = beat_spans(run.result.accepted, tags, beats)
-    yield Lane(name="input", part="beats", spans=spans, streams=kernel.out.streams)
+    spans = beat_spans(run.result.inputs[kernel.name], tags, beats)
+    name = "input" if len(run.design.sources) == 1 else f"input {kernel.name}"
+    yield Lane(name=name, part="beats", spans=spans, streams=kernel.out.streams)
     if kernel.max_steps:
         read = run.channels[kernel.out.name].written
         yield Lane(name="input", part="buffer", spans=beat_spans(read, tags, beats, Work.RECALL))
