@@ -11,6 +11,7 @@ from onnx import ModelProto, TensorProto, ValueInfoProto
 
 from hwrnn.errors import DataError, shorten
 from hwrnn.frontend.names import identifier
+from hwrnn.frontend.sequence_lens import LENGTHS
 
 Feed = dict[str, NDArray[np.generic]]
 WHOLE = (TensorProto.INT32, TensorProto.INT64)
@@ -23,7 +24,8 @@ def feeds(model: ModelProto, calibration: object) -> list[Feed]:
     a dict of those, by name.
     """
     ports = {port.name: port for port in model.graph.input}
-    given = by_name(ports, calibration)
+    lengths = next((e.value for e in model.metadata_props if e.key == LENGTHS), "")
+    given = by_name(ports, calibration, lengths)
     parts = {n: arrays(ports[n], data, place_of(n, ports)) for n, data in given.items()}
     first = next(iter(parts))
     for name, found in parts.items():
@@ -36,7 +38,9 @@ def feeds(model: ModelProto, calibration: object) -> list[Feed]:
     return [dict(zip(parts, group, strict=True)) for group in zip(*parts.values(), strict=True)]
 
 
-def by_name(ports: Mapping[str, ValueInfoProto], calibration: object) -> dict[str, object]:
+def by_name(
+    ports: Mapping[str, ValueInfoProto], calibration: object, lengths: str = ""
+) -> dict[str, object]:
     """The data of each input, in the order of the model's. Names may be those of the graph, too."""
     hint = f"give a dict of arrays with the names {', '.join(map(shown, ports))}"
     if not isinstance(calibration, Mapping):
@@ -45,6 +49,9 @@ def by_name(ports: Mapping[str, ValueInfoProto], calibration: object) -> dict[st
         return {next(iter(ports)): calibration}
     known = {identifier(name): name for name in ports} | {name: name for name in ports}
     for name in calibration:
+        if name == lengths:
+            fact = f"has {shown(name)}, the sequence_lens of the file, which is no input here"
+            raise DataError("calibration", fact, "give `lengths` to hwrnn.run")
         if name not in known:
             raise DataError("calibration", f"has {shown(name)}, which is no input", hint)
     given = {known[name]: data for name, data in calibration.items()}

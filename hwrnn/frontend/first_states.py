@@ -19,8 +19,8 @@ from onnx.shape_inference import infer_shapes
 
 from hwrnn.frontend.fold_states import FOLDED
 
-EXAMPLE_BATCH = 2
-"""The size that stands for one that the file does not say."""
+EXAMPLE_SIZE = 2
+"""What stands for a size that the file does not say."""
 OPSET = 18
 Arrays = dict[str, NDArray[np.generic]]
 
@@ -60,8 +60,9 @@ def fix_first_states(model: ModelProto, nodes: list[NodeProto]) -> None:
 class Fold:
     """Values that follow from constants and shapes only."""
 
-    def __init__(self, model: ModelProto) -> None:
+    def __init__(self, model: ModelProto, example: int = EXAMPLE_SIZE) -> None:
         graph = model.graph
+        self.example = example
         self.model = model
         self.made = {name: node for node in graph.node for name in node.output}
         self.known: Arrays = {e.name: numpy_helper.to_array(e) for e in graph.initializer}
@@ -96,25 +97,29 @@ class Fold:
         except (ValueError, IndexError, RuntimeError):
             return None
 
-    def _shape(self, node: NodeProto) -> NDArray[np.int64]:
-        """Of a tensor, where the file says so; else of an example."""
+    def shape(self, name: str) -> list[int]:
+        """The shape of a tensor in the example; empty if it does not follow from the file."""
         if self.shapes is None:
-            self.shapes = example_shapes(self.model)
-        shape = self.shapes.get(node.input[0], [EXAMPLE_BATCH] * 3)
+            self.shapes = example_shapes(self.model, self.example)
+        return self.shapes.get(name, [])
+
+    def _shape(self, node: NodeProto) -> NDArray[np.int64]:
+        """What a Shape makes."""
+        shape = self.shape(node.input[0]) or [self.example] * 3
         ends = {a.name: a.i for a in node.attribute}
         return np.array(shape[ends.get("start", 0) : ends.get("end", len(shape))], np.int64)
 
 
-def example_shapes(model: ModelProto) -> dict[str, list[int]]:
+def example_shapes(model: ModelProto, size: int) -> dict[str, list[int]]:
     """The shapes of tensors if every free size of the inputs is that of the example."""
     copy: ModelProto = ModelProto.FromString(model.SerializeToString())
     for port in copy.graph.input:
         for dim in port.type.tensor_type.shape.dim:
-            dim.dim_value = dim.dim_value or EXAMPLE_BATCH
+            dim.dim_value = dim.dim_value or size
     del copy.graph.value_info[:]
     whole = infer_shapes(copy).graph
     return {
-        port.name: [d.dim_value or EXAMPLE_BATCH for d in port.type.tensor_type.shape.dim]
+        port.name: [d.dim_value or size for d in port.type.tensor_type.shape.dim]
         for port in (*whole.input, *whole.value_info)
     }
 

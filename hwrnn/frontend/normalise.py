@@ -30,7 +30,7 @@ from hwrnn.frontend.cell_scan import named
 from hwrnn.frontend.fold_constants import fold_constants
 from hwrnn.frontend.lower_cells import EXAMPLE_STEPS, example_steps
 from hwrnn.frontend.onnx_rnn import int_attribute
-from hwrnn.frontend.onnx_rnn_steps import drop_lengths, lower_standard, standard_cells
+from hwrnn.frontend.onnx_rnn_steps import drop_unread_inputs, lower_standard, standard_cells
 from hwrnn.frontend.ports import state_axes, time_axis
 from hwrnn.frontend.walker import leads_to_state
 
@@ -52,10 +52,10 @@ def normalised(model: ModelProto) -> ModelProto:
     copy = lower_standard(copy)
     if had_cells:
         free_steps(copy)
-    drop_lengths(copy)
     hoist_quantisers(copy.graph)
     live = alive(copy.graph)
     replace_nodes(copy.graph, [n for n in copy.graph.node if live.intersection(n.output)])
+    drop_unread_inputs(copy)
     return copy
 
 

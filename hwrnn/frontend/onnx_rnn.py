@@ -23,7 +23,6 @@ from typing import ClassVar, NoReturn
 import numpy as np
 from onnx import (
     GraphProto,
-    ModelProto,
     NodeProto,
     TensorProto,
     ValueInfoProto,
@@ -37,7 +36,6 @@ from hwrnn.frontend.first_states import state_of
 from hwrnn.frontend.gate_orders import GateOrder
 from hwrnn.frontend.onnx_activations import KNOWN, Activation, activations
 
-LENGTHS = "hwrnn.lengths"
 _BEFORE_FIRST = -(2**63 - 1)
 
 
@@ -375,12 +373,3 @@ def check_standard(node: NodeProto) -> None:
             "has clip set, which cuts every gate's sum",
             "export it without clip: the quantiser of each sum clips it anyway",
         )
-
-
-def static_steps(model: ModelProto, node: NodeProto) -> int | None:
-    """The steps of the sequence that a node reads, if the file says so."""
-    for port in (*model.graph.input, *model.graph.value_info):
-        dims = port.type.tensor_type.shape.dim
-        if port.name == node.input[0] and len(dims) == 3:
-            return int(dims[int_attribute(node, "layout", 0)].dim_value) or None
-    return None

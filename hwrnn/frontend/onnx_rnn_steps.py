@@ -25,16 +25,14 @@ from hwrnn.frontend.cell_scan import named
 from hwrnn.frontend.first_states import fix_first_states
 from hwrnn.frontend.gate_orders import ONNX_GRU, ONNX_LSTM, ONNX_PEEPHOLES, ONNX_RNN
 from hwrnn.frontend.onnx_rnn import (
-    LENGTHS,
     StandardCell,
     StandardKind,
     check_standard,
     directions,
     functions_of,
     int_attribute,
-    refuse,
-    static_steps,
 )
+from hwrnn.frontend.sequence_lens import take_lengths
 
 LSTM = StandardKind(
     op="LSTM", gates=ONNX_LSTM, states=("h", "c"), functions=("Sigmoid", "Tanh", "Tanh")
@@ -134,6 +132,7 @@ def lower_standard(model: ModelProto) -> ModelProto:
         return copy
     copy = with_opset(copy, MIN_OPSET)
     graph = copy.graph
+    take_lengths(copy, standard_cells(graph))
     fix_first_states(copy, standard_cells(graph))
     names = distinct(standard_cells(graph))
     lowered: list[NodeProto] = []
@@ -171,7 +170,6 @@ def distinct(nodes: list[NodeProto]) -> dict[int, str]:
 def lower_node(model: ModelProto, node: NodeProto, name: str) -> list[NodeProto]:
     """The nodes that take a standard cell's place."""
     check_standard(node)
-    note_lengths(model, node)
     form = CELLS[node.op_type]
     ways = directions(node)
     functions = functions_of(node, form.kind, len(ways))
@@ -227,32 +225,7 @@ class Gathered:
         return name
 
 
-def note_lengths(model: ModelProto, node: NodeProto) -> None:
-    """Take `sequence_lens` out of the graph: it says how many steps of each sequence count."""
-    source = node.input[4] if len(node.input) > 4 else ""
-    if not source:
-        return
-    graph = model.graph
-    constants = {entry.name: entry for entry in graph.initializer}
-    ports = [port for port in graph.input if port.name == source]
-    if source in constants:
-        values = numpy_helper.to_array(constants[source]).reshape(-1)
-        if set(values.tolist()) != {static_steps(model, node)}:
-            shown = ", ".join(str(int(v)) for v in values[:4])
-            refuse(
-                node,
-                f"its sequence_lens is the constant {shown}, not the number of steps",
-                "make it an input of the graph, and give `lengths` to hwrnn.run",
-            )
-    elif not ports:
-        refuse(node, "its sequence_lens is computed in the graph", "make it an input of the graph")
-    elif any(e.key == LENGTHS and e.value != source for e in model.metadata_props):
-        refuse(node, "has other sequence_lens than a node before it", "use one for all")
-    elif all(e.key != LENGTHS for e in model.metadata_props):
-        model.metadata_props.add(key=LENGTHS, value=source)
-
-
-def drop_lengths(model: ModelProto) -> None:
+def drop_unread_inputs(model: ModelProto) -> None:
     """Forget graph inputs that nothing reads any more."""
     read = {name for node in model.graph.node for name in node.input}
     kept = [p for p in model.graph.input if p.name in read]

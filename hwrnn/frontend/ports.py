@@ -23,6 +23,7 @@ KEEP_DIMENSIONS = (
     "Identity",
     "Div",
 )
+STANDARD = ("LSTM", "GRU", "RNN")
 FOLLOWED = ("Quant", "QuantizeLinear", "Clip", "DequantizeLinear", "Identity", "Transpose")
 
 
@@ -106,6 +107,8 @@ def time_axis(graph: GraphProto, port: str) -> int:
             continue
         if node.op_type == "Scan":
             return held[0]
+        if node.op_type in STANDARD:
+            return held[next((int(a.i) for a in node.attribute if a.name == "layout"), 0)]
         if node.op_type == "Transpose":
             perm = next((list(a.ints) for a in node.attribute if a.name == "perm"), [2, 1, 0])
             held = tuple(held[p] for p in perm)
