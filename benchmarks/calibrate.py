@@ -39,13 +39,14 @@ TABLE, DATA = FOLDER / "sweep.csv", FOLDER / "coefficients.json"
 HEAD = ("family", "module", "hash", "luts", "ffs", "lut_rams", "dsps", "block_rams", "parameters")
 CHUNK = 20  # instances of a run of yosys
 SMALL = 12  # LUTs or FFs; below, errors count as if it were so many
-ALIKE = {Family.XCUP: Family.XC7}  # the same LUTs: rows of both fit both
+ALIKE = {Family.XCUP: Family.XC7}  # the same LUTs: rows of modules that have none of their own
 BORROWS = {  # whose models a family has for a module that was not synthesised for it
     Family.GOWIN: Family.ECP5,
     Family.ICE40: Family.ECP5,
     Family.XC7: Family.ECP5,
     Family.XCUP: Family.XC7,
 }
+AGAIN = 2  # fits
 PULL = 0.01  # towards a LUT or a FF for each feature
 BORROWED_ERROR = 0.3
 ORDER = (Family.ECP5, Family.GOWIN, Family.ICE40, Family.XC7, Family.XCUP)
@@ -88,8 +89,10 @@ def models(rows: dict[Family, list[Row]]) -> dict[str, dict[str, dict[str, Any]]
     """The models of all families; a module without rows of its own has those of a like family."""
     found: dict[str, dict[str, dict[str, Any]]] = {}
     for family in ORDER:
-        alike = rows.get(ALIKE[family], []) if family in ALIKE else []
-        made = fitted(family, [*rows.get(family, []), *alike])
+        own = rows.get(family, [])
+        known = {part.module for part, _ in own}
+        like = rows.get(ALIKE[family], []) if family in ALIKE else []
+        made = fitted(family, [*own, *(r for r in like if r[0].module not in known)])
         if family in BORROWS:
             for kind in KINDS:
                 for module, model in found[BORROWS[family].value][kind].items():
@@ -104,7 +107,7 @@ def missing(table: Table, family: Family, every: dict[str, list[Part]]) -> dict[
     found: dict[str, list[Part]] = {}
     for module, parts in every.items():
         new = [p for p in parts if digest(p, family) not in table.known]
-        need = wanted(module) - (len(parts) - len(new))
+        need = wanted(module, family) - (len(parts) - len(new))
         found.setdefault(group(module), []).extend(new[: max(need, 0)])
     return found
 
@@ -224,6 +227,9 @@ def fit(kind: str, family: Family, rows: Sequence[Row]) -> dict[str, Any]:
     x = np.array([[f.get(k, 0.0) for k in names] for f in made])
     scale = 1 / np.maximum(y, SMALL)
     weights = solved(x * scale[:, None], y * scale)
+    for _ in range(AGAIN):  # by what is expected: what is counted would favour small sums
+        scale = 1 / np.maximum((x @ weights + y) / 2, SMALL)
+        weights = solved(x * scale[:, None], y * scale)
     error = float(np.sqrt(np.mean(((x @ weights - y) * scale) ** 2)))
     return {
         "weights": {k: round(float(w), 4) for k, w in zip(names, weights, strict=True)},

@@ -44,6 +44,19 @@ WANTED = {
     "hwrnn_requant_thresholds": 12,
 }
 OTHERS = 7  # of each other module
+MORE = {  # where synthesis is less regular
+    Family.GOWIN: {
+        "hwrnn_mac_array": 60,
+        "hwrnn_requant_scale": 60,
+        "hwrnn_vector_mem": 80,
+        "hwrnn_state_mem": 50,
+        "hwrnn_dwc": 31,
+        "hwrnn_engine_ctrl": 36,
+    },
+    Family.ECP5: {"hwrnn_vector_mem": 50, "hwrnn_requant_scale": 48, "hwrnn_state_mem": 30},
+    Family.ICE40: {"hwrnn_requant_scale": 48, "hwrnn_mul": 28, "hwrnn_rom": 30},
+    Family.XC7: {"hwrnn_requant_scale": 48, "hwrnn_vector_mem": 40},
+}
 UNCOUNTED = ("hwrnn_resize",)  # wires
 GROUPS = {
     "mac": ("hwrnn_mac_array",),
@@ -82,9 +95,9 @@ def candidates(family: Family) -> dict[str, list[Part]]:
     return groups
 
 
-def wanted(module: str) -> int:
-    """How many parts of a module are synthesised for each family."""
-    return WANTED.get(module, OTHERS)
+def wanted(module: str, family: Family) -> int:
+    """How many parts of a module are synthesised for a family."""
+    return MORE.get(family, {}).get(module, WANTED.get(module, OTHERS))
 
 
 def group(module: str) -> str:

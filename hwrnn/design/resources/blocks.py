@@ -40,30 +40,43 @@ RULES: dict[Family, tuple[Rule, ...]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """A product: bits of its factors and of its result, and which factors are signed."""
+    """A product: bits of its factors and of its result, and which factors are signed; with a top
+    bit that is always zero.
+    """
 
     a: int
     b: int
     y: int
     a_signed: bool
     b_signed: bool
+    a_zero: bool = False
+    b_zero: bool = False
 
     def swapped(self) -> Piece:
         """The wider factor first."""
         if self.a >= self.b:
             return self
-        return Piece(a=self.b, b=self.a, y=self.y, a_signed=self.b_signed, b_signed=self.a_signed)
+        return Piece(
+            a=self.b,
+            b=self.a,
+            y=self.y,
+            a_signed=self.b_signed,
+            b_signed=self.a_signed,
+            a_zero=self.b_zero,
+            b_zero=self.a_zero,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
     """How yosys makes a product: of so many `hard` multipliers, which take so many `blocks`, and
-    of `soft` pieces, made of LUTs.
+    of `soft` pieces, made of LUTs; `joins`: the bits of each adder that puts two pieces together.
     """
 
     hard: int
     blocks: float
     soft: tuple[Piece, ...]
+    joins: tuple[int, ...]
 
 
 def product_blocks(family: Family, a: int, b: int, y: int, *, signed: bool) -> float:
@@ -72,42 +85,53 @@ def product_blocks(family: Family, a: int, b: int, y: int, *, signed: bool) -> f
 
 
 @cache
-def split(family: Family, a: int, b: int, y: int, *, signed: bool) -> Split:
-    """The passes of a family one after the other, each on what those before left."""
-    left, hard = [Piece(a=a, b=b, y=y, a_signed=signed, b_signed=signed)], list[float]()
+def split(family: Family, a: int, b: int, y: int, *, signed: bool, positive: bool = False) -> Split:
+    """The passes of a family one after the other, each on what those before left. `positive`: the
+    top bit of b is 0.
+    """
+    left = [Piece(a=a, b=b, y=y, a_signed=signed, b_signed=signed, b_zero=positive)]
+    hard = list[float]()
+    joins: list[int] = []
     for rule in RULES[family]:
         soft: list[Piece] = []
         for piece in left:
-            hard += mapped(rule, piece.swapped(), soft)
+            hard += mapped(rule, piece.swapped(), soft, joins)
         left = soft
     total = sum(hard)
     blocks = int(total) if total % 1 == 0 else total
-    return Split(hard=len(hard), blocks=blocks, soft=tuple(left))
+    return Split(hard=len(hard), blocks=blocks, soft=tuple(left), joins=tuple(joins))
 
 
-def mapped(rule: Rule, p: Piece, soft: list[Piece]) -> list[float]:
+def mapped(rule: Rule, p: Piece, soft: list[Piece], joins: list[int]) -> list[float]:
     """Blocks of each part of a product; what is too small for a block goes to `soft`."""
     if p.a < rule.a_min or p.b < rule.b_min or p.y < rule.y_min:
         soft.append(p)
         return []
     if rule.signed_only and not p.a_signed and not p.b_signed:
         whole = Piece(a=p.a + 1, b=p.b + 1, y=p.y, a_signed=True, b_signed=True)
-        return mapped(rule, whole, soft)
+        return mapped(rule, whole, soft, joins)
     head = int(rule.signed_only)
     if p.a > rule.a:
         size = rule.partial or rule.a
         n = (p.a - rule.a + size - head - 1) // (size - head)
         last = p.a - n * (size - head)
-        each = replace(p, a=size, y=min(p.y, p.b + size), a_signed=bool(head))
-        top = replace(p, a=last, y=p.b + last)
-        return [b for piece in (*[each] * n, top) for b in mapped(rule, piece, soft)]
+        each = replace(p, a=size, y=min(p.y, p.b + size), a_signed=bool(head), a_zero=False)
+        pieces = [*[each] * n, *top(replace(p, a=last, y=p.b + last), last, p.a_zero)]
+        joins += [p.y - k * (size - head) for k in range(1, len(pieces))]
+        return [b for piece in pieces for b in mapped(rule, piece, soft, joins)]
     if p.b > rule.b:
         n = (p.b - head - 1) // (rule.b - head)
         last = p.b - n * (rule.b - head)
-        each = replace(p, b=rule.b, y=min(p.y, p.a + rule.b), b_signed=bool(head))
-        top = replace(p, b=last, y=p.a + last)
-        return [b for piece in (*[each] * n, top) for b in mapped(rule, piece, soft)]
+        each = replace(p, b=rule.b, y=min(p.y, p.a + rule.b), b_signed=bool(head), b_zero=False)
+        pieces = [*[each] * n, *top(replace(p, b=last, y=p.a + last), last, p.b_zero)]
+        joins += [p.y - k * (rule.b - head) for k in range(1, len(pieces))]
+        return [b for piece in pieces for b in mapped(rule, piece, soft, joins)]
     return [rule.blocks]
+
+
+def top(piece: Piece, last: int, zero: bool) -> tuple[Piece, ...]:
+    """The last piece of a product, of `last` bits of a factor: none if that is a zero."""
+    return () if zero and last == 1 else (piece,)
 
 
 def product_widths(v: Widths) -> tuple[int, int, int, bool]:
@@ -127,8 +151,10 @@ def product_widths(v: Widths) -> tuple[int, int, int, bool]:
 
 def scale_split(part: Part, family: Family) -> Split:
     """The product of one lane of hwrnn_mul, or of hwrnn_requant_scale that multiplies."""
-    a, b, y, signed = product_widths(Widths(part))
-    return split(family, a, b, y, signed=signed)
+    v = Widths(part)
+    a, b, y, signed = product_widths(v)
+    positive = signed and part.module == "hwrnn_requant_scale"
+    return split(family, a, b, y, signed=signed, positive=positive)
 
 
 def scale_blocks(part: Part, family: Family) -> float:

@@ -48,6 +48,25 @@ def pieces(words: Sequence[int], bits: int, width: int, inputs: int) -> dict[str
     return found
 
 
+def wide_pieces(words: Sequence[int], bits: int, width: int, inputs: int) -> dict[str, float]:
+    """The same where multiplexers, which cost nothing, make functions of so many inputs of LUTs of
+    four: `wide`: LUTs of the different pieces, by the address bits that each depends on.
+    """
+    table = columns(words, bits, width).reshape(-1, 1 << min(bits, inputs))
+    used = [support(row) for row in np.unique(table ^ table[:, :1], axis=0)]
+    found = {"wide": float(sum(2 ** max(n - 4, 0) for n in used if n > 1))}
+    if bits > inputs:
+        found |= {k: a for k, a in pieces(words, bits, width, inputs).items() if k != "leaves"}
+    return found
+
+
+def support(column: NDArray[np.uint8]) -> int:
+    """How many bits of its index a function depends on."""
+    bits = len(column).bit_length() - 1
+    cube = column.reshape([2] * bits)
+    return sum(bool((cube.take(0, k) != cube.take(1, k)).any()) for k in range(bits))
+
+
 def distinct_columns(words: Sequence[int], width: int) -> int:
     """Bits of a word that are not always the same, and not the same as another."""
     table = columns(words, max((len(words) - 1).bit_length(), 1), width)[:, : len(words)]

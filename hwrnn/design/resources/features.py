@@ -28,6 +28,11 @@ class View(Widths):
         """True for LUTs with six inputs."""
         return self.family.lut_inputs == 6
 
+    @property
+    def adds(self) -> bool:
+        """True where yosys lets hard multipliers take in adders and registers around them."""
+        return self.family is Family.XC7
+
 
 def clog2(n: int) -> int:
     """Bits of an index below n; 0 for one."""
@@ -47,6 +52,11 @@ def mux(v: View, n: int) -> float:
 def decode(v: View, bits: int) -> float:
     """LUTs that tell one number of `bits` bits."""
     return max((bits - 1) / (v.family.lut_inputs - 1), 0.4)
+
+
+def adder(v: View, bits: int) -> int:
+    """LUTs of an adder: those of ECP5's carry cells come in pairs."""
+    return bits + bits % 2 if v.family is Family.ECP5 else bits
 
 
 def values(packed: int, count: int) -> list[int]:

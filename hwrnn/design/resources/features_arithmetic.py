@@ -14,9 +14,10 @@ from hwrnn.design.resources.blocks import (
     scale_split,
 )
 from hwrnn.design.resources.contents import distinct_columns
-from hwrnn.design.resources.features import Feature, Features, View, clog2, mux
+from hwrnn.design.resources.features import Feature, Features, View, adder, clog2, mux
 from hwrnn.design.resources.features_memory import bank_bits, choosing, table
 
+NO_CHAIN = {Family.ECP5: 4}  # bits of a sum that has no carry chain; elsewhere 2
 COUNTER = 6  # bits that hwrnn_count counts without an adder
 
 
@@ -25,13 +26,19 @@ def pair(v: View) -> Features:
     lanes, y = v("Lanes"), v("YWidth")
     a, b = v("AWidth"), v("BWidth")
     mixed = v("ASigned", 1) != v("BSigned", 1)
-    return {
-        "bits": lanes * y,
-        "lanes": lanes,
-        "narrow": lanes * min(a, b),
-        "mixed": lanes * float(mixed),
-        "even": lanes * (-(-y // 2) * 2 - y),
-    }
+    if y <= NO_CHAIN.get(v.family, 2):
+        return {"small": lanes * y}
+    if v.wide:
+        y = min(y, driven(v))
+    return {"adder": lanes * adder(v, y), "lanes": lanes, "mixed": lanes * float(mixed)}
+
+
+def driven(v: View) -> int:
+    """Bits of a sum where both numbers are not constant."""
+    (narrow, signed), (wide, _) = sorted(
+        ((v("AWidth"), v("ASigned", 1)), (v("BWidth"), v("BSigned", 1)))
+    )
+    return wide if signed else narrow
 
 
 def pair_ffs(v: View) -> Features:
@@ -61,16 +68,17 @@ def mul(v: View) -> Features:
     return scaled(product(v), v("Lanes"))
 
 
-def product(v: View) -> Features:
-    """One product, and the adders that put the parts of a wide one together."""
+def product(v: View, *, closed: bool = True) -> Features:
+    """One product, and the adders that put the parts of a wide one together: compressors, if a part
+    is made of LUTs or if something is added behind (not `closed`).
+    """
     made = scale_split(v.part, v.family)
     found: Features = {}
     for piece in made.soft:
         for name, amount in soft_product(piece.a, piece.b).items():
             found[name] = found.get(name, 0) + amount
-    parts = made.hard + len(made.soft)
-    _, _, y, _ = product_widths(v)
-    return found | {"joins": float((parts - 1) * y), "parts": float(parts - 1)}
+    name = "joins" if closed and not made.soft else "open joins"
+    return found | {name: float(sum(adder(v, bits) for bits in made.joins))}
 
 
 def product_ffs(v: View, bits: int) -> Features:
@@ -99,27 +107,37 @@ def mul_ffs(v: View) -> Features:
 def requant_scale(v: View) -> Features:
     """LUT of hwrnn_requant_scale."""
     lanes, m = v("Lanes"), v("MulWidth")
-    add, full = v("AddWidth"), full_width(v)
+    full = full_width(v)
     shift, y = v("Shift"), v("YWidth")
     by_shift = v("ByShift", 0)
     kept = max(v("SumWidth") - shift, 1)
     above = max(kept - y, 0)
     found: Features = {
         "one": 1,
-        "sum": v("SumWidth"),
+        **offset(v, full, kept),
         "ties": shift * float(bool(v("TiesEven"))),
         "even": float(bool(v("TiesEven"))),
         "above": above,
         "clamp": y * float(above > 0),
         "clamps": float(above > 0),
-        "add": min(add, full),
         "odd": float(is_odd(v)) * kept,
     }
     if by_shift:
         found |= {"shifter": m * v("SumWidth"), "shift": v("SumWidth")}
     else:
-        found |= product(v)
+        found |= product(v, closed=bool(v("RegisterMid", 1)))
     return scaled(found, lanes)
+
+
+def offset(v: View, full: int, kept: int) -> Features:
+    """The sum of product and offset, in the multiplier if that adds: chains of ECP5 and Gowin have
+    a LUT for each bit.
+    """
+    if v.family in (Family.ECP5, Family.GOWIN):
+        return {"chain": adder(v, full)}
+    if v.adds and not v("ByShift", 0) and scale_split(v.part, v.family).hard == 1:
+        return {}
+    return {"sum": kept, "below": full - kept if v.wide or v("TiesEven") else 0}
 
 
 def full_width(v: View) -> int:
@@ -170,7 +188,7 @@ def level(v: View) -> Features:
     lanes, x, width = v("Lanes"), v("XWidth"), v("ThresholdWidth")
     depth, y = v("Groups") << v("Level", 0), v("YWidth")
     block = rom_in_block(v.part, v.family)
-    made = {} if block else table(v, v.part.words, clog2(depth), width)
+    made = {} if block else table(v, v.part.words, clog2(depth), width, alone=False)
     chosen = choosing(v) if block else {}
     return {
         "compare": lanes * x,
@@ -238,16 +256,24 @@ def mac_array(v: View) -> Features:
     groups, blocks = v("Groups"), v("Blocks")
     carries = not v("Lut", 0) and v("Lanes") > 1
     if blocks > 1:
-        found |= {"acc": sums * acc, "sums": sums, "delay": 1}
-        if not in_luts(v.family, groups, sums * acc, single=True):
-            found |= {"kept": sums * acc * mux(v, groups), "words": groups, "first": sums * acc}
+        found |= {"acc": sums * adder(v, acc + carries * (not v.wide))}
+        if v.wide:
+            found["first"] = sums * acc * float(simd == 1)
+            found["kept"] = 0 if v.adds else sums * acc
+        elif not in_luts(v.family, groups, sums * acc, single=True):
+            found |= {
+                "sums": sums,
+                "kept": sums * acc * mux(v, groups),
+                "words": groups,
+                "first": sums * acc,
+            }
         else:
-            banks = -(-groups // (32 if v.wide else 16))
+            banks = -(-groups // 16)
             found[f"first{clog2(banks)}"] = sums * acc
+            found["sums"] = sums
             found["enables"] = banks * float(banks > 1)
     else:
         found |= {"carry out": sums * acc * float(carries)}
-    del simd
     return found
 
 
@@ -256,9 +282,12 @@ def hard_rows(v: View, rows: PackedRows) -> Features:
     lanes = v("Lanes")
     if lanes == 1:
         return joined_rows(v, rows)
-    packed = v("PackedWidth") * rows.full
+    if v.adds:  # the weights, too
+        return {"overlap": float(v("Overlap", 0)) * lanes * rows.full}
+    packed = adder(v, v("PackedWidth") - v("WeightWidth") + 1)
     return {
-        "packed": packed,
+        "packed": packed * rows.full,
+        "signs": lanes * rows.full,
         "overlap": float(v("Overlap", 0)) * lanes * rows.full,
         "unpacked": (rows.hard - rows.full) * v("WeightWidth"),
     }
@@ -283,18 +312,29 @@ def stages(v: View) -> list[tuple[int, int, int]]:
     return found
 
 
+def with_carries(v: View, terms: int, stage: int, width: int) -> int:
+    """LUTs of the adders of so many numbers of a stage, with a carry each. Six inputs need none for
+    the bits that a carry comes from and goes to.
+    """
+    if not v.wide:
+        return adder(v, width + 1) * (0, 0, 1, 3, 3)[terms]
+    before = min(v("ProductWidth") + 2 * stage, v("AccWidth"))
+    return (0, 0, before, 2 * before + 1, 2 * before + min(before + 1, width))[terms]
+
+
 def tree(v: View) -> Features:
     """The adder tree of a MAC array, by how many numbers are added at once: yosys makes
     compressors of three or four, unless carries go in.
     """
     sums, registers = v("Gates") * v("Pe"), v("Registers", 0xFFFFFFFF)
-    carries = "c" if not v("Lut", 0) and v("Lanes") > 1 else ""
+    carries = not v("Lut", 0) and v("Lanes") > 1
     found: Features = {}
     for k, (before, behind, width) in enumerate(stages(v)):
         whole, rest = divmod(before, 4)
         for terms, number in ((4, whole), (rest, 1 if rest > 1 else 0)):
-            name = f"add{terms}{carries}"
-            found[name] = found.get(name, 0) + float(sums * number * width)
+            name = "carry adders" if carries else f"add{terms}"
+            each = with_carries(v, terms, k, width) if carries else width
+            found[name] = found.get(name, 0) + float(sums * number * each)
         if not registers >> (k + 1) & 1:
             found["open"] = found.get("open", 0) + float(sums * behind * width)
     return found

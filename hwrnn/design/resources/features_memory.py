@@ -5,8 +5,16 @@ from __future__ import annotations
 
 from hwrnn.board import Family
 from hwrnn.design.resources.blocks import in_luts, rom_banks, rom_in_block, rom_size
-from hwrnn.design.resources.contents import distinct_columns, pieces, vector_constants
+from hwrnn.design.resources.contents import (
+    distinct_columns,
+    pieces,
+    vector_constants,
+    wide_pieces,
+)
 from hwrnn.design.resources.features import Feature, Features, View, clog2, decode, index, mux
+
+
+WIDEST = {Family.GOWIN: 8, Family.ECP5: 7}  # inputs of a function behind multiplexers
 
 
 def lut_rows(v: View) -> int:
@@ -14,10 +22,14 @@ def lut_rows(v: View) -> int:
     return 32 if v.wide else 16
 
 
-def table(v: View, words: tuple[int, ...], bits: int, width: int) -> Features:
-    """A ROM of LUTs, once."""
+def table(
+    v: View, words: tuple[int, ...], bits: int, width: int, *, alone: bool = True
+) -> Features:
+    """A ROM of LUTs, once; `alone`: with no logic behind it."""
     if not words:
         return {}
+    if alone and v.family in WIDEST:
+        return wide_pieces(words, bits, width, WIDEST[v.family])
     found = pieces(words, bits, width, v.family.lut_inputs)
     first = f"leaves{min(bits, v.family.lut_inputs)}"
     above = {k: a for k, a in found.items() if k != "leaves"}
@@ -129,6 +141,9 @@ def vector_mem(v: View) -> Features:
         "two": simd * w * float(blocks == 2),
         "blocks": float(blocks > 1) * simd * w,
     }
+    if v.family is Family.GOWIN and blocks > 1:  # by how many levels choose a block
+        del found["mux"]
+        found |= {f"elements{min(clog2(blocks), 6)}": units * w, "set": (1 - zero) * units * w}
     if streams > 1:
         rows = lut_rows(v)
         found |= {
