@@ -62,12 +62,13 @@ __all__ = [
 
 Ints = NDArray[np.int64]
 Arrays = NDArray[Any] | dict[str, NDArray[Any]]
+Data = ArrayLike | Sequence[ArrayLike]
 
 
 def load(
     path: str | os.PathLike[str],
     *,
-    calibration: ArrayLike | Sequence[ArrayLike] | None = None,
+    calibration: Data | Mapping[str, Data] | None = None,
     weight_bits: int = 8,
     act_bits: int = 8,
     scales: str = "pot",
@@ -76,7 +77,8 @@ def load(
     """Read a QONNX or ONNX file as an integer graph.
 
     calibration: data as the model takes them, in the model's axes (or a list of such arrays, of
-    different lengths): whatever is not quantised yet is quantised so that these data fit. Then
+    different lengths; of several inputs a dict of those, by name): whatever is not quantised yet
+    is quantised so that these data fit. Then
     `scales` are "pot" (powers of two) or "float", and `observer` "max", "percentile" or "mse".
     Raises ImportFault, with place, fact and remedy, for what cannot be compiled exactly.
     """

@@ -234,8 +234,8 @@ def test_unquantised_standard_nodes(tmp_path: Path, kind: str, layer: str) -> No
 
     assert broken(tmp_path, change) == (
         f'model.onnx: node "enc/rnn": a standard {kind} node, whose state and gates are not '
-        "quantised\n  hint: quantise it with hwrnn.load(path, calibration=x), or train with "
-        f"{layer}, all its quantisers on"
+        "quantised\n  hint: quantise it with hwrnn.load(path, calibration=x) or --calibration "
+        f"x.npy, or train with {layer}, all its quantisers on"
     )
 
 

@@ -275,7 +275,8 @@ class Inserter:
         made: list[NodeProto] = []
         for site, k, key in self.grids.operands:
             chosen = self.scales.classes.get(self.grids.same.find(key))
-            if site.node is node and chosen is not None:
+            done = self.grids.key(g, node.input[k]) if site.node is node else key
+            if site.node is node and chosen is not None and done not in self.grids.quantised_consts:
                 made.append(self._operand(graph, node, k, chosen))
         for k, name in enumerate(node.input):
             key = self.grids.key(g, name) if name else (g, "")

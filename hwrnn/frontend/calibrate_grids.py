@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, numpy_helper
 
+from hwrnn.frontend.calibrate_data import WHOLE
 from hwrnn.frontend.calibrate_taps import Key, scans
 from hwrnn.frontend.normalise import body_of, states_of
 
@@ -182,6 +183,8 @@ class _Kinds:
             kind = kinds[0] if kinds else "const"
             if node.op_type == "Expand" and "shape" in kinds[1:]:
                 kind = "act"
+            if node.op_type == "Gather" and "act" in kinds[1:]:  # a table is read
+                kind = "act"
         else:
             kind = next((k for k in ("shape", "act") if k in kinds), "const")
         for name in node.output:
@@ -254,7 +257,8 @@ def state_classes(grids: Grids, graph: GraphProto) -> Iterator[Key]:
 def settle(grids: Grids, graph: GraphProto, states: Iterable[Key], *, tied: bool) -> None:
     """Find the classes that need a quantiser, until nothing more is found."""
     for port in graph.input:
-        grids.needed.add(grids.root(0, port.name))
+        if port.type.tensor_type.elem_type not in WHOLE:
+            grids.needed.add(grids.root(0, port.name))
     grids.needed |= set(states)
     held = set(grids.needed)
     before = -1
@@ -285,10 +289,17 @@ def demand(grids: Grids, site: Site, *, tied: bool) -> None:
             note_weight(grids, site, 1 - acts[0])
     elif node.op_type in SUMS:
         demand_sum(grids, site, acts, tied=tied)
-    elif node.op_type == "Relu":
-        grids.needed.add(out)
     elif node.op_type != "Div":
-        grids.needed |= {out, *classes}
+        made = set() if quantised_behind(site) else {out}
+        grids.needed |= made if node.op_type == "Relu" else {*made, *classes}
+
+
+def quantised_behind(site: Site) -> bool:
+    """Whether whatever reads the result of a node is a quantiser."""
+    name = site.node.output[0]
+    readers = [n.op_type for n in site.graph.node if name in n.input]
+    ends = any(port.name == name for port in site.graph.output)
+    return bool(readers) and not ends and all(op == "Quant" for op in readers)
 
 
 def demand_sum(grids: Grids, site: Site, acts: list[int], *, tied: bool) -> None:

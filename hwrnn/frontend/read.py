@@ -187,8 +187,8 @@ class _Reader:
                 raise self._fault(
                     node,
                     f"a standard {node.op_type} node, whose state and gates are not quantised",
-                    "quantise it with hwrnn.load(path, calibration=x), or train with "
-                    f"{_STANDARD_CELLS[node.op_type]}, all its quantisers on",
+                    "quantise it with hwrnn.load(path, calibration=x) or --calibration x.npy, or "
+                    f"train with {_STANDARD_CELLS[node.op_type]}, all its quantisers on",
                 )
 
     def _check_quantisers(self, graph: GraphProto, outer: dict[str, TensorProto]) -> None:
