@@ -25,7 +25,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parent)]
 
 import numpy as np  # noqa: E402 - after the path
 from numpy.typing import NDArray  # noqa: E402 - after the path
-from resource_sample import GROUPS, candidates, group, wanted  # noqa: E402 - after the path
+from resource_sample import GROUPS, candidates, chosen, group, wanted  # noqa: E402 - after the path
 from resource_zoo import closure, counts  # noqa: E402 - after the path
 from scipy.optimize import nnls  # noqa: E402 - after the path
 
@@ -60,10 +60,10 @@ def main() -> int:
     options.add_argument("--groups", default="")
     options.add_argument("--fit", action="store_true", help="only fit the rows that are there")
     options.add_argument("--sweep", action="store_true", help="only synthesise, do not fit")
-    chosen = options.parse_args()
-    for family in map(Family, [] if chosen.fit else chosen.families.split(",")):
-        sweep(family, chosen.groups.split(",") if chosen.groups else [*GROUPS, "streams"])
-    if not chosen.sweep:
+    given = options.parse_args()
+    for family in map(Family, [] if given.fit else given.families.split(",")):
+        sweep(family, given.groups.split(",") if given.groups else [*GROUPS, "streams"])
+    if not given.sweep:
         refit()
     return 0
 
@@ -106,9 +106,10 @@ def missing(table: Table, family: Family, every: dict[str, list[Part]]) -> dict[
     """What has to be synthesised, by groups that one run of yosys takes."""
     found: dict[str, list[Part]] = {}
     for module, parts in every.items():
-        new = [p for p in parts if digest(p, family) not in table.known]
-        need = wanted(module, family) - (len(parts) - len(new))
-        found.setdefault(group(module), []).extend(new[: max(need, 0)])
+        known = [p for p in parts if digest(p, family) in table.known]
+        new = [p for p in parts if p not in known]
+        need = wanted(module, family) - len(known)
+        found.setdefault(group(module), []).extend(chosen(new, known, need))
     return found
 
 

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import product
 
@@ -46,16 +47,15 @@ WANTED = {
 OTHERS = 7  # of each other module
 MORE = {  # where synthesis is less regular
     Family.GOWIN: {
-        "hwrnn_mac_array": 60,
+        "hwrnn_mac_array": 52,
         "hwrnn_requant_scale": 60,
         "hwrnn_vector_mem": 80,
         "hwrnn_state_mem": 50,
         "hwrnn_dwc": 31,
-        "hwrnn_engine_ctrl": 36,
+        "hwrnn_engine_ctrl": 44,
     },
-    Family.ECP5: {"hwrnn_vector_mem": 50, "hwrnn_requant_scale": 48, "hwrnn_state_mem": 30},
-    Family.ICE40: {"hwrnn_requant_scale": 48, "hwrnn_mul": 28, "hwrnn_rom": 30},
-    Family.XC7: {"hwrnn_requant_scale": 48, "hwrnn_vector_mem": 40},
+    Family.ECP5: {"hwrnn_mac_array": 42, "hwrnn_vector_mem": 50, "hwrnn_engine_ctrl": 24},
+    Family.ICE40: {"hwrnn_mul": 22, "hwrnn_rom": 24, "hwrnn_engine_ctrl": 24},
 }
 UNCOUNTED = ("hwrnn_resize",)  # wires
 GROUPS = {
@@ -98,6 +98,26 @@ def candidates(family: Family) -> dict[str, list[Part]]:
 def wanted(module: str, family: Family) -> int:
     """How many parts of a module are synthesised for a family."""
     return MORE.get(family, {}).get(module, WANTED.get(module, OTHERS))
+
+
+def kind(part: Part) -> tuple[bool, ...]:
+    """What decides how a module is built; each kind has its share of the parts."""
+    flags = tuple(
+        bool(part.given.get(name, 0)) for name in ("ByGroup", "Counted", "Lut", "Initial")
+    )
+    several = tuple(part.given.get(name, 1) > 1 for name in ("Lanes", "Streams", "Simd", "Blocks"))
+    return flags + several
+
+
+def chosen(new: Sequence[Part], known: Sequence[Part], count: int) -> list[Part]:
+    """So many of the new parts: first those of a kind of which there are fewest."""
+    have, left, found = Counter(map(kind, known)), list(new), list[Part]()
+    while left and len(found) < count:
+        part = min(left, key=lambda p: have[kind(p)])
+        left.remove(part)
+        have[kind(part)] += 1
+        found.append(part)
+    return found
 
 
 def group(module: str) -> str:

@@ -183,6 +183,7 @@ def dwc(v: View) -> Features:
         "up": room * w * clog2(room + 1),
         "put": min(x, room) * w * clog2(room + 1),
         "held": clog2(room + 1),
+        **({f"three{x}": w} if room == 3 else {}),  # each bit is one wide function
         **beat_counter(v, x, v("XSegmentCount"), v("XSegments", 1), "x"),
         **beat_counter(v, y, v("YSegmentCount"), v("YSegments", 1), "y"),
     }

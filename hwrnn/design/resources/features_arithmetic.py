@@ -24,7 +24,6 @@ COUNTER = 6  # bits that hwrnn_count counts without an adder
 def pair(v: View) -> Features:
     """A sum or a difference."""
     lanes, y = v("Lanes"), v("YWidth")
-    a, b = v("AWidth"), v("BWidth")
     mixed = v("ASigned", 1) != v("BSigned", 1)
     if y <= NO_CHAIN.get(v.family, 2):
         return {"small": lanes * y}

@@ -13,7 +13,7 @@ from hwrnn.design.resources.contents import (
 )
 from hwrnn.design.resources.features import Feature, Features, View, clog2, decode, index, mux
 
-
+MOST_BANKS = 8  # whose multiplexers are told apart
 WIDEST = {Family.GOWIN: 8, Family.ECP5: 7}  # inputs of a function behind multiplexers
 
 
@@ -168,20 +168,38 @@ def state_mem(v: View) -> Features:
     w, groups, streams, cells = v("Width"), v("Groups"), v("Streams"), v("Cells")
     depth = groups * streams
     initial = v("Initial", 0)
+    found: Features = {"address": clog2(depth) * float(streams > 1 and groups > 1)}
+    if v.family in WIDEST:
+        return found | wide_state(v, depth, cells * groups)
     words = tuple((initial >> (k * w)) & ((1 << w) - 1) for k in range(cells * groups))
     made = pieces(words, index(cells * groups), w, v.family.lut_inputs) if initial else {}
-    found: Features = {
+    found |= {
         "width": w,
         "zero": w * float(initial == 0),
         **{f"initial {k}": a for k, a in made.items()},
-        "address": clog2(depth) * float(streams > 1 and groups > 1),
     }
     if not in_luts(v.family, depth, w):
-        found |= {"words": depth * decode(v, clog2(depth) + 1), "mux": w * mux(v, depth)}
-    else:
-        banks = -(-depth // lut_rows(v))
-        found |= {"banks": w * mux(v, banks), "enables": float(banks > 1) * banks}
-    return found
+        return found | {"words": depth * decode(v, clog2(depth) + 1), "mux": w * mux(v, depth)}
+    banks = -(-depth // lut_rows(v))
+    return found | {"banks": w * mux(v, banks), "enables": float(banks > 1) * banks}
+
+
+def wide_state(v: View, depth: int, starts: int) -> Features:
+    """The same where multiplexers put LUTs together: a bit is one function of banks, of the address
+    bits that initial values depend on, and of the first step.
+    """
+    w, banks, bits = v("Width"), -(-depth // lut_rows(v)), clog2(starts)
+    whole = float(starts & (starts - 1) == 0)
+    found: Features = {"odd": 1 - whole, "enables": float(banks > 1) * banks}
+    if v("Initial", 0):
+        name = "whole" if whole else "start"
+        found |= {f"{name}{min(bits, 8)}": w * 2.0 ** (bits - 2)}
+        deeper = -(-banks // -(-starts // lut_rows(v)))
+        return found | {"streams": w * mux(v, deeper)}
+    inputs = banks + clog2(banks) + 1
+    name = f"banks{banks}" if banks <= MOST_BANKS else "banks"
+    each = 2.0 ** (min(inputs, WIDEST[v.family]) - 4) if banks <= MOST_BANKS else mux(v, banks)
+    return found | {name: w * each}
 
 
 def state_mem_ffs(v: View) -> Features:
