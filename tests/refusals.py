@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every sentence by which the front end refuses something, read from its source.
+"""Every sentence by which the front end and `hwrnn.quantize` refuse something, from their source.
 
 `python tests/refusals.py` writes docs/refusals.md; tests/test_refusals.py holds both together.
 What a sentence fills in (a name, a number) is shown as `...`.
@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCES = ROOT / "hwrnn" / "frontend"
+SOURCES = (ROOT / "hwrnn" / "frontend", ROOT / "hwrnn" / "nn")
 PAGE = ROOT / "docs" / "refusals.md"
-FAULTS = ("ImportFault", "ExportFault", "OutputError", "ToolError")
+FAULTS = ("ImportFault", "ExportFault", "OutputError", "ToolError", "DataError")
 METHODS = {"fault_at": 1, "fault": 1, "_fault": 1, "refuse": 1}  # where the fact stands
 HEADER = """\
 # Refusals
 
-What `hwrnn.export` and `hwrnn.load` refuse. A message is the place (file and node, or the layer of
-the module), a fact, and a remedy behind `hint:`; `...` stands for names and numbers. Written by
-`python tests/refusals.py` from the source, and held to it by a test.
+What `hwrnn.export`, `hwrnn.load` and `hwrnn.quantize` refuse. A message is the place (file and
+node, or the layer of the module), a fact, and a remedy behind `hint:`; `...` stands for names and
+numbers. Written by `python tests/refusals.py` from the source, and held to it by a test.
 """
 
 
@@ -37,7 +37,7 @@ class Refusal:
 
 def refusals() -> list[Refusal]:
     """All of the front end, without repetitions."""
-    found = {r for path in sorted(SOURCES.glob("*.py")) for r in of_file(path)}
+    found = {r for source in SOURCES for path in sorted(source.glob("*.py")) for r in of_file(path)}
     return sorted(found)
 
 

@@ -108,5 +108,5 @@ def checked(port: ValueInfoProto, array: NDArray[np.generic], place: str) -> NDA
         raise DataError(place, f"has the type {array.dtype}", "pass real numbers")
     real = array.astype(np.float32)
     if not np.isfinite(real).all():
-        raise DataError(place, "holds a number that is not finite")
+        raise DataError(place, "holds a number that is not finite", "leave such sequences out")
     return real

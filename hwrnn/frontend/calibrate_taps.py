@@ -53,7 +53,8 @@ def observe(model: ModelProto, data: Sequence[Feed]) -> dict[Key, Floats]:
         except Exception as fault:
             shapes = " and ".join(str(array.shape) for array in feed.values())
             fact = f"the model fails on {shapes}: {said(fault)}"
-            raise DataError("calibration", fact) from fault
+            hint = "pass what the model takes; onnx.reference has to run it"
+            raise DataError("calibration", fact, hint) from fault
         for name, value in dict(found).items():
             key = where.get(name, (0, name))
             if isinstance(value, np.ndarray) and value.dtype.kind == "f":

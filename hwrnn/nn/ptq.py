@@ -71,7 +71,8 @@ def quantize(
 def check(module: nn.Module) -> None:
     """Refuse what has no quantised form, by name."""
     if not isinstance(module, nn.Module):
-        raise ExportFault("module", f"this is {type(module).__name__}, not a torch.nn.Module")
+        fact = f"this is {type(module).__name__}, not a torch.nn.Module"
+        raise ExportFault("module", fact, "pass the module itself")
     found = False
     for name, layer in module.named_modules():
         place = f'module "{shorten(name, 60)}"' if name else "module"
