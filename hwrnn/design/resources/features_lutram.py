@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from hwrnn.board import Family
 from hwrnn.design.resources.blocks import in_luts
-from hwrnn.design.resources.features import Feature, Features, View
+from hwrnn.design.resources.features import Feature, Features, View, index
 
 SHIFT = 32  # stages of a shift register of one LUT
 SINGLE = {  # (rows, columns, LUTs) of the cells with one port
     Family.XC7: ((32, 8, 4), (64, 4, 4), (128, 1, 2), (256, 1, 4)),
     Family.XCUP: ((32, 16, 8), (64, 8, 8), (128, 1, 2), (256, 1, 4)),
 }
+STARTS = 16  # bits; so few are registers
 SHORTEST = 3  # stages; shorter lines are registers
 
 
@@ -61,7 +62,14 @@ def frame_fifo(v: View) -> Features:
 
 def reverse(v: View) -> Features:
     """Of hwrnn_reverse."""
-    return buffer(v, 2 * v("Beats") * v("MaxSteps"), v("Width"))
+    depth = v("Beats") * v("MaxSteps")
+    starts = cells(v, 2, index(depth)) if starts_in_luts(v) else 0
+    return buffer(v, 2 * depth, v("Width")) | {"starts": starts}
+
+
+def starts_in_luts(v: View) -> bool:
+    """True if the first addresses of hwrnn_reverse's two banks are a memory of LUTs."""
+    return v.family is Family.GOWIN and 2 * index(v("Beats") * v("MaxSteps")) > STARTS
 
 
 def select_step(v: View) -> Features:

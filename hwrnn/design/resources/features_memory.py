@@ -12,6 +12,7 @@ from hwrnn.design.resources.contents import (
     wide_pieces,
 )
 from hwrnn.design.resources.features import Feature, Features, View, clog2, decode, index, mux
+from hwrnn.design.resources.features_lutram import starts_in_luts
 
 MOST_BANKS = 8  # whose multiplexers are told apart
 WIDEST = {Family.GOWIN: 8, Family.ECP5: 7}  # inputs of a function behind multiplexers
@@ -257,15 +258,18 @@ def reverse(v: View) -> Features:
 def reverse_ffs(v: View) -> Features:
     """FF of hwrnn_reverse."""
     depth = v("Beats") * v("MaxSteps")
-    counts = 5 * index(depth) + clog2(v("Beats")) + 8 + v("OutDepth").bit_length()
-    return {"bits": counts + v("Width"), **copied(v, 2 * depth, v("Width"))}
+    starts = 0 if starts_in_luts(v) else 2 * index(depth)
+    counts = 3 * index(depth) + starts + clog2(v("Beats")) + 8 + v("OutDepth").bit_length()
+    return {"bits": counts, **copied(v, 2 * depth, v("Width"))}
 
 
 def copied(v: View, depth: int, width: int) -> Features:
-    """FF that give a memory block the word that is written meanwhile; or all of the memory."""
+    """The word that is read; FF that give a memory block the word that is written meanwhile, where
+    the block has no register that does; or all of the memory.
+    """
     if v.part.style == "block":
-        return {"copy": width + clog2(depth) + 2}
-    return {"stored": 0 if v.part.style == "distributed" else depth * width}
+        return {} if v.wide else {"word": width, "copy": width + clog2(depth) + 2}
+    return {"word": width, "stored": 0 if v.part.style == "distributed" else depth * width}
 
 
 def frame_fifo(v: View) -> Features:
@@ -277,7 +281,7 @@ def frame_fifo_ffs(v: View) -> Features:
     """FF of hwrnn_frame_fifo."""
     depth = v("Depth")
     counts = 3 * clog2(depth) + 3 * depth.bit_length() + v("OutDepth").bit_length() + 1
-    return {"bits": counts + v("Width") + 1, **copied(v, depth, v("Width") + 1)}
+    return {"bits": counts, **copied(v, depth, v("Width") + 1)}
 
 
 MEMORIES: dict[str, tuple[Feature, Feature]] = {
