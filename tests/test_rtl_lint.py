@@ -55,6 +55,7 @@ SETS: dict[str, list[Parameters]] = {
     "hwrnn_config_slave": [{"AddressWidth": 32}, {"AddressWidth": 9, "Words": 100}],
     "hwrnn_count": [{"Bits": n} for n in (1, 2, 5, 7, 40)],
     "hwrnn_count_ands": [{"Ands": n} for n in (1, 2, 5, 30)],
+    "hwrnn_crop": [{"Beats": 5, "First": 2, "Count": 2}, {"Beats": 1}, {"Beats": 4, "Count": 4}],
     "hwrnn_credit": [{"Depth": 1}, {"Depth": 7}],
     "hwrnn_delay": [{"Width": 1, "Depth": 1, "HasReset": 1}, {"Width": 9, "Depth": 5}],
     "hwrnn_dot_lut": [
@@ -95,6 +96,7 @@ SETS: dict[str, list[Parameters]] = {
     "hwrnn_fragment_gate": [{"MostFragments": 9}],
     "hwrnn_frame_fifo": [{"Depth": 10, "OutDepth": 3}],
     "hwrnn_interleave": [{"Inputs": 3, "Width": 5, "Beats": 2}],
+    "hwrnn_joint_pops": [{"Outputs": 2, "Most": 1}, {"Outputs": 5, "Most": 9}],
     "hwrnn_lut": [
         {"Lanes": 2, "XWidth": 1, "YWidth": 9},
         {"Lanes": 2, "XWidth": 3, "Cells": 3, "Register": 0},
@@ -166,6 +168,13 @@ SETS: dict[str, list[Parameters]] = {
         {"First": 1, "Beats": 3, "Streams": 3},
     ],
     "hwrnn_separate": [{"Outputs": 3}],
+    "hwrnn_start_fill": [{"Groups": 1, "Banks": 1}, {"Groups": 5, "Banks": 3}],
+    "hwrnn_start_gate": [{"States": 1, "Banks": 1}, {"States": 3, "Groups": 4, "Banks": 5}],
+    "hwrnn_start_vector": [
+        {"Units": 5, "Width": 3, "Pe": 2, "Simd": 2, "Banks": 3},
+        {"Units": 4, "Pe": 4, "Simd": 4},
+    ],
+    "hwrnn_start_words": [{"Width": 5, "Groups": 3, "Banks": 3}, {"Banks": 1}],
     "hwrnn_state_mem": [
         {"Groups": 1},
         {"Groups": 5, "Width": 3},

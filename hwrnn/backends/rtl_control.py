@@ -6,6 +6,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from hwrnn.backends.rtl_netlist import Bits, Module, Parameter, index_bits
+from hwrnn.backends.rtl_starts import GATED, result_prefix
 from hwrnn.backends.rtl_taps import Taps
 from hwrnn.design.design import Engine, Vector, ceil_div
 from hwrnn.ir import Step
@@ -50,11 +51,11 @@ def control(engine: Engine, module: Module, tags: Taps, *, keep: bool = False) -
         module.wire(name, width)
     define_tags(engine, tags, widths)
     ports: dict[str, str | Bits] = {
-        "x_valid_i": "x_valid_i",
+        "x_valid_i": GATED if engine.starts else "x_valid_i",
         "x_last_i": "x_last_i",
         "x_id_i": "x_id_i" if engine.streams > 1 else Bits(value=0, width=1),
         "x_ready_o": "x_ready_o",
-        "out_pop_i": "out_pop_i",
+        "out_pop_i": popped(engine, module),
         "written_i": written(engine, tags),
         "written_stream_i": written_stream(engine, tags),
         "restart_i": "restart_i" if keep else Bits(value=0, width=1),
@@ -66,6 +67,20 @@ def control(engine: Engine, module: Module, tags: Taps, *, keep: bool = False) -
         last = len(engine.hands) - 1
         module.assigns.append((module.wire("unused_finish"), f"&{{1'b0, finish[{last}]}}"))
     return list(widths)
+
+
+def popped(engine: Engine, module: Module) -> str:
+    """The signal that gives a credit back: an entry is free when it is so in all outputs."""
+    if not engine.more:
+        return "out_pop_i"
+    pops = [f"{result_prefix(engine, r)}_pop_i" for r in engine.results]
+    module.add(
+        "hwrnn_joint_pops",
+        "u_pops",
+        {"Outputs": len(pops), "Most": engine.out.depth},
+        {"pops_i": f"{{{', '.join(reversed(pops))}}}", "pop_o": module.wire("pop")},
+    )
+    return "pop"
 
 
 def output_widths(engine: Engine) -> dict[str, int | None]:

@@ -7,11 +7,13 @@ from hwrnn.backends.rtl_netlist import Module
 from hwrnn.design.design import Design, kernel_outputs
 
 GATED_VALID, GATED_READY = "gated_tvalid", "gated_tready"  # the input port behind the gate
+PARTS = ("tvalid", "tready", "tlast", "tuser")
 RESTART = "restart"  # up for a cycle: engines start anew
 
 
 def fragment_gate(module: Module, design: Design) -> None:
     """The gate between the input port and its shell, and the pulse that it gives the engines."""
+    port = design.source.port
     for name in (GATED_VALID, GATED_READY, RESTART):
         module.wire(name)
     module.add(
@@ -19,16 +21,27 @@ def fragment_gate(module: Module, design: Design) -> None:
         "u_fragments",
         {"MostFragments": most_fragments(design)},
         {
-            "s_axis_tvalid": "s_axis_tvalid",
-            "s_axis_tready": "s_axis_tready",
-            "s_axis_tlast": "s_axis_tlast",
-            "s_axis_tuser": "s_axis_tuser",
+            **{f"s_axis_{part}": f"{port}_{part}" for part in PARTS},
             "out_valid_o": GATED_VALID,
             "out_ready_i": GATED_READY,
-            "done_i": "m_axis_tvalid && m_axis_tready && m_axis_tlast",
+            "done_i": left(module, design),
             "restart_o": RESTART,
         },
     )
+
+
+def left(module: Module, design: Design) -> str:
+    """What is up when a fragment has left, at the last of the output ports."""
+    ends = [f"{k.port}_tvalid && {k.port}_tready && {k.port}_tlast" for k in design.sinks]
+    if len(ends) == 1:
+        return ends[0]
+    module.add(
+        "hwrnn_joint_pops",
+        "u_left",
+        {"Outputs": len(ends), "Most": most_fragments(design)},
+        {"pops_i": f"{{{', '.join(reversed(ends))}}}", "pop_o": module.wire("left")},
+    )
+    return "left"
 
 
 def most_fragments(design: Design) -> int:

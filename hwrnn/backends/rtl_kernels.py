@@ -11,6 +11,7 @@ from hwrnn.backends.rtl_datapath import Pipeline
 from hwrnn.backends.rtl_mac import mac_array
 from hwrnn.backends.rtl_memory import Memories
 from hwrnn.backends.rtl_netlist import Module, Port, index_bits
+from hwrnn.backends.rtl_starts import result_prefix, start_control, start_ports
 from hwrnn.backends.rtl_states import memories_of, operand
 from hwrnn.backends.rtl_taps import Taps
 from hwrnn.design.datapath import Datapath, PlacedOp, StateRead
@@ -26,10 +27,14 @@ def engine_module(engine: Engine, name: str, memories: Memories, *, keep: bool =
     )
     module = Module(name=name, title=title, ports=kernel_ports(engine.x, engine.out, memories))
     module.ports += [Port(direction="in", name="restart_i")] if keep else []
+    module.ports += start_ports(engine)
+    for more in engine.more:
+        module.ports += out_ports(result_prefix(engine, more), more.out)
     tags = Taps(module, "t", -engine.mac_latency)
     paths = tuple(whole_path(cell) for cell in engine.cells)
     pipeline = Pipeline(module=module, paths=paths, memories=memories, tags=tags)
     issued = control(engine, module, tags, keep=keep)
+    start_control(engine, module, tags)
     operand(engine, module)
     mac_array(engine, module, memories, tags)
     gate_values(engine, pipeline)
@@ -38,7 +43,9 @@ def engine_module(engine: Engine, name: str, memories: Memories, *, keep: bool =
         pipeline.define(read.value.name, read.stage, module.wire(f"st_{read.value.name}", width))
     pipeline.place({n for hand in engine.hands for n in hand.writes} | wanted(engine))
     memories_of(engine, pipeline)
-    result(pipeline, engine.out, engine.result, engine.datapath.ready()[engine.result])
+    for made in engine.results:
+        stage = engine.datapath.ready()[made.value]
+        result(pipeline, made.out, made.value, stage, result_prefix(engine, made))
     pipeline.finish()
     tags.finish()
     module.keep_used(issued)
@@ -47,7 +54,7 @@ def engine_module(engine: Engine, name: str, memories: Memories, *, keep: bool =
 
 def wanted(engine: Engine) -> set[str]:
     """What the last hand-over gives."""
-    return {engine.result, *(s.next for s in engine.states)}
+    return {*(r.value for r in engine.results), *(s.next for s in engine.states)}
 
 
 def whole_path(cell: Cell) -> Datapath:
@@ -133,11 +140,18 @@ def kernel_ports(x: Stream, out: Stream, memories: Memories) -> list[Port]:
         Port(direction="in", name="x_last_i"),
         Port(direction="in", name="x_valid_i"),
         Port(direction="out", name="x_ready_o"),
-        Port(direction="out", name="out_data_o", width=out.lanes * out.type.bits),
-        *number(out, "out", "out_id_o"),
-        Port(direction="out", name="out_last_o"),
-        Port(direction="out", name="out_valid_o"),
-        Port(direction="in", name="out_pop_i"),
+        *out_ports("out", out),
+    ]
+
+
+def out_ports(prefix: str, out: Stream) -> list[Port]:
+    """The write side of a FIFO, with credits."""
+    return [
+        Port(direction="out", name=f"{prefix}_data_o", width=out.lanes * out.type.bits),
+        *number(out, "out", f"{prefix}_id_o"),
+        Port(direction="out", name=f"{prefix}_last_o"),
+        Port(direction="out", name=f"{prefix}_valid_o"),
+        Port(direction="in", name=f"{prefix}_pop_i"),
     ]
 
 
@@ -150,8 +164,12 @@ def check_engine(engine: Engine) -> None:
     """What the library modules rely on."""
     if engine.x.lanes > engine.simd or engine.out.lanes != engine.pe:
         raise ValueError(f"{engine.name}: beats of {engine.x.lanes} in and {engine.out.lanes} out")
-    if engine.out.segments != (engine.units,):
-        raise ValueError(f"{engine.name}: the output has segments {engine.out.segments}")
+    if any(r.out.segments != (engine.units,) for r in engine.results):
+        raise ValueError(f"{engine.name}: an output has other segments than its units")
+    if len({r.out.depth for r in engine.results}) > 1:
+        raise ValueError(f"{engine.name}: its outputs have several depths")
+    if any(s.x.lanes != engine.pe or s.x.beats != engine.groups for s in engine.starts):
+        raise ValueError(f"{engine.name}: a state starts with other beats than its groups")
     if len(engine.cells) not in (1, engine.streams):
         raise ValueError(f"{engine.name}: {len(engine.cells)} cells, {engine.streams} streams")
     if engine.shared and engine.x.beats > 1:
@@ -170,17 +188,18 @@ def gate_values(engine: Engine, pipeline: Pipeline) -> None:
         pipeline.define(name, 0, value)
 
 
-def result(pipeline: Pipeline, out: Stream, name: str, stage: int) -> None:
-    """The result, its valid and last bits and its stream, in the cycle in which they go to the
+def result(pipeline: Pipeline, out: Stream, name: str, stage: int, port: str = "out") -> None:
+    """A result, its valid and last bits and its stream, in the cycle in which they go to the
     FIFO.
     """
     module, tags = pipeline.module, pipeline.tags
     old = pipeline.types[name]
-    data = module.resized(pipeline.operand(name, stage), "result", out.lanes, old, out.type)
+    wide = "result" if port == "out" else f"result_{port}"
+    data = module.resized(pipeline.operand(name, stage), wide, out.lanes, old, out.type)
     module.assigns += [
-        ("out_data_o", data),
-        ("out_last_o", tags.at("last", stage)),
-        ("out_valid_o", tags.at("emit", stage)),
+        (f"{port}_data_o", data),
+        (f"{port}_last_o", tags.at("last", stage)),
+        (f"{port}_valid_o", tags.at("emit", stage)),
     ]
     if out.streams > 1:
-        module.assigns.append(("out_id_o", str(stream_at(tags, out.streams, stage))))
+        module.assigns.append((f"{port}_id_o", str(stream_at(tags, out.streams, stage))))

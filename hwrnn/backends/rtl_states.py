@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from hwrnn.backends.rtl_control import own_vectors, stream_at
 from hwrnn.backends.rtl_datapath import Pipeline
 from hwrnn.backends.rtl_netlist import Bits, Module, Parameter, packed
+from hwrnn.backends.rtl_starts import BANK, start_of, writes
 from hwrnn.design.design import Engine, Vector
 from hwrnn.ir import IntType, Value
 
@@ -78,7 +79,8 @@ def memories_of(engine: Engine, pipeline: Pipeline) -> None:
     for k, state in enumerate(engine.states):
         if state.recurrent or state.elementwise:
             write = written(engine, pipeline, state.value, state.next, last)
-            initials = [cell.states[k].initial for cell in engine.cells]
+            outside = start_of(engine, state.value.name)
+            initials = [] if outside else [cell.states[k].initial for cell in engine.cells]
             if state.recurrent:
                 vector_memory(engine, pipeline, state.value, write, initials)
             if any(r.value.name == state.value.name for r in pipeline.path.reads):
@@ -106,8 +108,16 @@ def written(engine: Engine, pipeline: Pipeline, to: Value, source: str, hand: in
 def vector_memory(
     engine: Engine, pipeline: Pipeline, value: Value, write: Write, initials: Initials
 ) -> None:
-    """A vector whose columns are multiplied; one of the step itself has no initial values."""
-    whole = engine.shared and bool(initials)
+    """A vector whose columns are multiplied; one of the step itself has no initial values, nor
+    has one that starts from outside.
+    """
+    outside = start_of(engine, value.name)
+    whole = engine.shared and bool(initials or outside)
+    block: str | Bits = Bits(value=0, width=1) if whole else "block"
+    simd = engine.units if whole else engine.simd
+    read = f"r_{value.name}"
+    if outside:
+        read = start_vector(engine, pipeline.module, value, outside)
     pipeline.module.add(
         "hwrnn_vector_mem",
         f"uv_{value.name}",
@@ -115,7 +125,7 @@ def vector_memory(
             "Units": engine.units,
             "Width": value.type.bits,
             "Pe": engine.pe,
-            "Simd": engine.units if whole else engine.simd,
+            "Simd": simd,
             **several(write.streams, initials, value.type),
         },
         {
@@ -123,8 +133,8 @@ def vector_memory(
             "group_i": write.group,
             "first_step_i": "first_step" if initials else Bits(value=0, width=1),
             "stream_i": "stream" if write.streams > 1 else Bits(value=0, width=1),
-            "block_i": Bits(value=0, width=1) if whole else "block",
-            "data_o": f"r_{value.name}",
+            "block_i": block,
+            "data_o": read,
         },
         reset=False,
     )
@@ -137,6 +147,10 @@ def state_memory(
     tags = pipeline.tags
     read = next(r.stage for r in pipeline.path.reads if r.value.name == value.name) - 1
     spare = [0] * (engine.groups * engine.pe - engine.units)
+    outside = start_of(engine, value.name)
+    kept = f"st_{value.name}"
+    if outside:
+        kept = start_words(engine, pipeline, value, outside, read)
     pipeline.module.add(
         "hwrnn_state_mem",
         f"us_{value.name}",
@@ -148,13 +162,65 @@ def state_memory(
         {
             **write.ports(),
             "write_group_i": write.group,
-            "first_step_i": tags.at("first_step", read),
+            "first_step_i": Bits(value=0, width=1) if outside else tags.at("first_step", read),
             "read_stream_i": stream_at(tags, write.streams, read),
             "read_group_i": tags.at("group", read),
+            "data_o": kept,
+        },
+        reset=False,
+    )
+
+
+def start_vector(engine: Engine, module: Module, value: Value, name: str) -> str:
+    """The vectors with which a multiplied state starts; returns what the engine has kept itself."""
+    simd = engine.units if engine.shared else engine.simd
+    kept = module.wire(f"k_{value.name}", simd * value.type.bits)
+    module.add(
+        "hwrnn_start_vector",
+        f"uv_{name}",
+        {
+            "Units": engine.units,
+            "Width": value.type.bits,
+            "Pe": engine.pe,
+            "Simd": simd,
+            "Banks": engine.start_banks,
+        },
+        {
+            **writes(name),
+            "group_i": f"{name}_group",
+            "first_step_i": "first_step",
+            "bank_i": BANK,
+            "block_i": Bits(value=0, width=1) if engine.shared else "block",
+            "kept_i": kept,
+            "data_o": f"r_{value.name}",
+        },
+        reset=False,
+    )
+    return kept
+
+
+def start_words(engine: Engine, pipeline: Pipeline, value: Value, name: str, read: int) -> str:
+    """The vectors with which a state starts that is read unit by unit; returns what the engine has
+    kept itself.
+    """
+    module, tags, width = pipeline.module, pipeline.tags, engine.pe * value.type.bits
+    kept = module.wire(f"ks_{value.name}", width)
+    module.add(
+        "hwrnn_start_words",
+        f"us_{name}",
+        {"Width": width, "Groups": engine.groups, "Banks": engine.start_banks},
+        {
+            **writes(name),
+            "write_group_i": f"{name}_group",
+            "first_step_i": tags.at("first_step", read),
+            "bank_i": tags.at(BANK, read),
+            "read_group_i": tags.at("group", read),
+            "kept_i": kept,
             "data_o": f"st_{value.name}",
         },
         reset=False,
     )
+    return kept
 
 
 def several(streams: int, initials: Initials, t: IntType) -> dict[str, Parameter]:

@@ -11,19 +11,19 @@ from hwrnn.backends.rtl_fragments import GATED_READY, GATED_VALID, RESTART, frag
 from hwrnn.backends.rtl_kernels import engine_module, map_module
 from hwrnn.backends.rtl_memory import Memories
 from hwrnn.backends.rtl_netlist import Bits, Module, Numbers, Parameter, Port
+from hwrnn.backends.rtl_ports import HANDSHAKE, error_of, input_ports, output_ports
+from hwrnn.backends.rtl_starts import prefix_of, result_prefix
 from hwrnn.backends.rtl_streams import (
     crediting,
     joined,
     moving_in,
     moving_out,
     numbered,
-    port_bits,
     reading,
     reading_all,
     same_type,
     segments,
     several_streams,
-    tid,
     word,
     writing,
 )
@@ -33,6 +33,7 @@ from hwrnn.design.design import (
     AxisOut,
     Combine,
     Concat,
+    Crop,
     Design,
     Dwc,
     Embed,
@@ -87,27 +88,25 @@ class Top:
             for stream in kernel_outputs(kernel):
                 self.stream(stream, credited=isinstance(kernel, CREDITED) or buffered(kernel))
             self.kernel(kernel)
+        if len(self.design.sources) > 1:
+            errors = [error_of(self.design, k) for k in self.design.sources]
+            self.module.assigns.append(("error_o", " || ".join(errors)))
         if self.memories.config is not None:
             self.config_slave(self.memories.config)
         return self.module
 
     def ports(self) -> list[Port]:
         """The ports that every top has."""
-        x, y = self.design.source.out, self.design.sink.x
+        keep = self.design.keep
         return [
             Port(direction="in", name="aclk"),
             Port(direction="in", name="aresetn"),
-            Port(direction="in", name="s_axis_tdata", width=port_bits(x)),
-            Port(direction="in", name="s_axis_tvalid"),
-            Port(direction="out", name="s_axis_tready"),
-            Port(direction="in", name="s_axis_tlast"),
-            *tid("in", "s_axis_tid", x),
-            *([Port(direction="in", name="s_axis_tuser")] if self.design.keep else []),
-            Port(direction="out", name="m_axis_tdata", width=port_bits(y)),
-            Port(direction="out", name="m_axis_tvalid"),
-            Port(direction="in", name="m_axis_tready"),
-            Port(direction="out", name="m_axis_tlast"),
-            *tid("out", "m_axis_tid", y),
+            *(
+                p
+                for k in self.design.sources
+                for p in input_ports(k, keep=keep and k is self.design.source)
+            ),
+            *(p for k in self.design.sinks for p in output_ports(k)),
             Port(direction="out", name="error_o"),
             Port(direction="out", name="version_o", width=32),
             Port(direction="out", name="model_hash_o", width=64),
@@ -166,7 +165,7 @@ class Top:
             case _:
                 self.route(kernel)
 
-    def route(self, kernel: Dwc | Fork | Concat | Interleave | Separate) -> None:
+    def route(self, kernel: Dwc | Fork | Concat | Crop | Interleave | Separate) -> None:
         """A kernel that passes on all that it takes, in order."""
         match kernel:
             case Dwc():
@@ -175,6 +174,8 @@ class Top:
                 self.fork(kernel)
             case Concat():
                 self.concat(kernel)
+            case Crop():
+                self.crop(kernel)
             case Interleave():
                 self.interleave(kernel)
             case Separate():
@@ -189,7 +190,14 @@ class Top:
             self.module.wire(f"{to}_data", bits)
             for part in ("last", "valid", "ready", "drop"):
                 self.module.wire(f"{to}_{part}")
-        drop = f"{to}_drop" if whole else self.module.wire("unused_drop")
+        alone = len(self.design.sources) == 1
+        unused = "unused_drop" if alone else f"unused_drop_{k.name}"
+        drop = f"{to}_drop" if whole else self.module.wire(unused)
+        keep = self.design.keep and k is self.design.source
+        error = error_of(self.design, k)
+        if not alone:
+            self.module.wire(error)
+        data = f"{k.port}_tdata"
         self.module.add(
             "hwrnn_axis_in",
             f"u_{k.name}_in",
@@ -203,16 +211,16 @@ class Top:
                 **several_streams(k.out),
             },
             {
-                "s_axis_tdata": "{s_axis_tid, s_axis_tdata}" if several else "s_axis_tdata",
-                "s_axis_tvalid": GATED_VALID if self.design.keep else "s_axis_tvalid",
-                "s_axis_tready": GATED_READY if self.design.keep else "s_axis_tready",
-                "s_axis_tlast": "s_axis_tlast",
+                "s_axis_tdata": f"{{{k.port}_tid, {data}}}" if several else data,
+                "s_axis_tvalid": GATED_VALID if keep else f"{k.port}_tvalid",
+                "s_axis_tready": GATED_READY if keep else f"{k.port}_tready",
+                "s_axis_tlast": f"{k.port}_tlast",
                 "out_data_o": numbered(k.out, "w") if several else f"{to}_data",
                 "out_last_o": f"{to}_last",
                 "out_valid_o": f"{to}_valid",
                 "out_drop_o": drop,
                 "out_ready_i": f"{to}_ready",
-                "error_o": "error_o",
+                "error_o": error,
             },
         )
         if whole:
@@ -247,7 +255,7 @@ class Top:
     def axis_out(self, k: AxisOut) -> None:
         """The output shell."""
         if k.x.streams > 1:
-            self.module.assigns.append(("m_axis_tid", f"s_{k.x.name}_r_id"))
+            self.module.assigns.append((f"{k.port}_tid", f"s_{k.x.name}_r_id"))
         self.module.add(
             "hwrnn_axis_out",
             f"u_{k.name}_out",
@@ -260,10 +268,7 @@ class Top:
             },
             {
                 **reading("in", k.x, with_id=False),
-                "m_axis_tdata": "m_axis_tdata",
-                "m_axis_tvalid": "m_axis_tvalid",
-                "m_axis_tready": "m_axis_tready",
-                "m_axis_tlast": "m_axis_tlast",
+                **{f"m_axis_{part}": f"{k.port}_{part}" for part in HANDSHAKE},
             },
         )
 
@@ -349,6 +354,18 @@ class Top:
             {"in_data_i": joined(words), **reading_all(k.xs), **moving_out(k.out)},
         )
 
+    def crop(self, k: Crop) -> None:
+        """A piece of each vector."""
+        same_type(k.name, k.x, k.out)
+        self.module.assigns.append((f"s_{k.out.name}_w_data", f"s_{k.x.name}_r_data"))
+        handshake = reading("in", k.x) | writing("out", k.out)
+        self.module.add(
+            "hwrnn_crop",
+            f"u_{k.name}",
+            {"Beats": k.x.beats, "First": k.first, "Count": k.out.beats},
+            {port: s for port, s in handshake.items() if "_data_" not in port},
+        )
+
     def interleave(self, k: Interleave) -> None:
         """A vector of each input in turn."""
         data = [self.cast(x, k.out, f"s_{x.name}_r_data") for x in k.xs]
@@ -426,6 +443,11 @@ class Top:
         bus: dict[str, str | Bits] = {"config_i": "config_bus"} if self.design.writable else {}
         bus |= {"restart_i": RESTART} if keep else {}
         ports = bus | reading("x", k.x) | crediting("out", k.out)
+        if isinstance(k, Engine):
+            for start in k.starts:
+                ports |= reading(prefix_of(k, start), start.x)
+            for more in k.more:
+                ports |= crediting(result_prefix(k, more), more.out)
         self.module.add(name, f"u_{k.name}", {}, ports)
 
     def config_slave(self, config: ConfigMap) -> None:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from hwrnn.backends.files import FileSet
 from hwrnn.design.design import Design
-from hwrnn.sim.rtl import RtlResult, job_of, result
-from hwrnn.sim.rtl_beats import Ints, PortShape
+from hwrnn.sim.rtl import RtlResult, States, every_result, job_of, port_names
+from hwrnn.sim.rtl_beats import Ints
 from hwrnn.sim.rtl_run import Stalls, run_job
 from hwrnn.sim.verilate import Source, Variant, compile_rtl
 
@@ -37,9 +37,12 @@ def simulate_netlist(
     stalls: Stalls | None = None,
     writes: Sequence[tuple[int, int, int]] = (),
     first: Sequence[bool] | None = None,
+    states: States | None = None,
 ) -> RtlResult:
     """Run sequences through the netlist of a design: options and errors of `simulate_rtl`."""
     stalls = stalls or Stalls()
-    job = job_of(design, sequences, stalls, writes, first)
-    compiled = compile_rtl(Source(files=mapped.files, top=mapped.top), Variant(netlist=True))
-    return result(run_job(compiled, job), PortShape.of(design.sink.x), len(sequences))
+    job = job_of(design, sequences, stalls, writes, first, states)
+    inputs, outputs = port_names(design)
+    source = Source(files=mapped.files, top=mapped.top, inputs=inputs, outputs=outputs)
+    compiled = compile_rtl(source, Variant(netlist=True))
+    return every_result(design, run_job(compiled, job), len(sequences))

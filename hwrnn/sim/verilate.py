@@ -82,13 +82,25 @@ class Compiled:
 class Source:
     """What is to be compiled: files, the folder of the .sv files among them, the top module.
 
-    `extra`: names of files that are not in the list `files.f`.
+    `extra`: names of files that are not in the list `files.f`. `inputs`, `outputs`: what the names
+    of the signals of its AXI4-Stream ports start with.
     """
 
     files: FileSet
     top: str
     folder: str = "rtl"
     extra: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ("s_axis",)
+    outputs: tuple[str, ...] = ("m_axis",)
+
+    @property
+    def ports_header(self) -> str:
+        """The ports as the harness reads them."""
+        lists = (("HWRNN_INPUTS", self.inputs), ("HWRNN_OUTPUTS", self.outputs))
+        return "".join(
+            f"#define {macro}(P) {' '.join(f'P({name})' for name in names)}\n"
+            for macro, names in lists
+        )
 
 
 def compile_rtl(source: Source, variant: Variant) -> Compiled:
@@ -151,6 +163,7 @@ class Tools:
             source.top,
             source.folder,
             *source.extra,
+            source.ports_header,
             str(variant),
             self.runtime_key(),
             hashed(Path(__file__), variant.driver.main),
@@ -224,6 +237,7 @@ def build(tools: Tools, source: Source, variant: Variant, place: Path) -> None:
                 target.mkdir(exist_ok=True)
                 (target / name).write_bytes(source.files.data(path))
         verilate(tools, source.top, rtl, work / "cpp", variant, extra=source.extra)
+        (work / "cpp" / "ports.h").write_text(source.ports_header, encoding="utf-8")
         compile_all(tools, runtime, work / "cpp", run / source.top, variant)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Drives any top with one AXI4-Stream in and one out: emitted RTL, or HLS C++ behind a shell.
+"""Drives any top with AXI4-Stream ports: emitted RTL, or HLS C++ behind a shell.
 
 It does, cycle for cycle, what `harness.cpp` does, random stalls included, and writes the same
 file; see there for its form. The job comes in $HWRNN_JOB. Protocol rules of the output are
@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,13 +69,43 @@ Write = tuple[int, int, int]  # after so many sequences, byte address, 32 bits
 
 
 @dataclass
+class Source:
+    """An input, what is sent there and in which turn; see harness.cpp."""
+
+    port: str
+    beats: list[Beat]
+    id_octets: int
+    turn: int
+    offering: bool = False
+    sent: int = 0
+    offered: list[int] = field(default_factory=list)
+    accepted: list[int] = field(default_factory=list)
+
+    @property
+    def done(self) -> bool:
+        """All beats have been taken."""
+        return len(self.accepted) == len(self.beats)
+
+
+@dataclass
+class Sink:
+    """An output, what has come out, and in which turn it is ready."""
+
+    port: str
+    octets: int
+    id_octets: int
+    turn: int
+    sequences: int = 0
+    waiting: Beat | None = None
+    out: list[Beat] = field(default_factory=list)
+    delivered: list[int] = field(default_factory=list)
+
+
+@dataclass
 class Job:
     """The arguments of harness.cpp."""
 
-    beats: list[Beat]
     target: Path
-    out_octets: int
-    id_octets: int
     sequences: int
     patience: int
     idle: int
@@ -82,31 +113,49 @@ class Job:
     seed: int
     in_pause: Pause
     out_pause: Pause
+    sources: list[Source]
+    sinks: list[Sink]
     writes: list[Write]
 
     @staticmethod
     def read() -> Job:
         """The job in the environment."""
-        source, target, *numbers, _ = json.loads(os.environ["HWRNN_JOB"])
-        in_octets, out_octets, id_octets, *rest = map(int, numbers)
-        sequences, patience, idle, stall, seed, *pauses = rest
-        rows = Path(source).read_bytes()
-        size = in_octets + id_octets + 1
-        beats = [beat(rows[k : k + size], in_octets) for k in range(0, len(rows), size)]
+        words = iter(json.loads(os.environ["HWRNN_JOB"]))
+        target, _ = Path(next(words)), next(words)
+        sequences, patience, idle, stall, seed = (int(next(words)) for _ in range(5))
+        pauses = [Pause(int(next(words)), int(next(words))) for _ in range(2)]
+        sources = [read_source(words) for _ in range(int(next(words)))]
+        sinks = [read_sink(words) for _ in range(int(next(words)))]
         return Job(
-            beats=beats,
-            target=Path(target),
-            out_octets=out_octets,
-            id_octets=id_octets,
+            target=target,
             sequences=sequences,
             patience=patience,
             idle=idle,
             stall=stall,
             seed=seed,
-            in_pause=Pause(*pauses[:2]),
-            out_pause=Pause(*pauses[2:]),
+            in_pause=pauses[0],
+            out_pause=pauses[1],
+            sources=sources,
+            sinks=sinks,
             writes=read_writes(),
         )
+
+
+def read_sink(words: Iterator[str]) -> Sink:
+    """An output."""
+    port = next(words)
+    octets, id_octets, turn = (int(next(words)) for _ in range(3))
+    return Sink(port=port, octets=octets, id_octets=id_octets, turn=turn)
+
+
+def read_source(words: Iterator[str]) -> Source:
+    """An input and its file."""
+    port, path = next(words), next(words)
+    octets, id_octets, turn = (int(next(words)) for _ in range(3))
+    rows = Path(path).read_bytes()
+    size = octets + id_octets + 1
+    beats = [beat(rows[k : k + size], octets) for k in range(0, len(rows), size)]
+    return Source(port=port, beats=beats, id_octets=id_octets, turn=turn)
 
 
 def read_writes() -> list[Write]:
@@ -131,61 +180,78 @@ class Bench:
     dut: Any
     job: Job
     random: Random
-    next_beat: int = 0
-    offering: bool = False
     cycles: int = 0
-    sequences: int = 0
     left_over: int = 0
-    sent: int = 0
     written: int = 0
     refused: int = 0
-    waiting: Beat | None = None
-    out: list[Beat] = field(default_factory=list)
-    offered: list[int] = field(default_factory=list)
-    accepted: list[int] = field(default_factory=list)
-    delivered: list[int] = field(default_factory=list)
+
+    def wire(self, port: Source | Sink, name: str) -> Any:  # noqa: ANN401 - a simulator's handle
+        """A signal of a port."""
+        return getattr(self.dut, f"{port.port}_{name}")
+
+    def has(self, port: Source | Sink, name: str) -> bool:
+        """True when a port has that signal."""
+        return hasattr(self.dut, f"{port.port}_{name}")
 
     async def reset(self) -> None:
         """Four cycles of reset."""
         d = self.dut
         d.aresetn.value = 0
-        d.s_axis_tvalid.value = 0
-        d.s_axis_tlast.value = 0
-        d.s_axis_tdata.value = 0
-        if hasattr(d, "s_axis_tuser"):
-            d.s_axis_tuser.value = 0
-        if self.job.id_octets:
-            d.s_axis_tid.value = 0
-        d.m_axis_tready.value = 0
+        for source in self.job.sources:
+            for name in ("tvalid", "tlast", "tdata"):
+                self.wire(source, name).value = 0
+            if self.has(source, "tuser"):
+                self.wire(source, "tuser").value = 0
+            if source.id_octets:
+                self.wire(source, "tid").value = 0
+        for sink in self.job.sinks:
+            self.wire(sink, "tready").value = 0
         for _ in range(4):
             await RisingEdge(d.aclk)
         d.aresetn.value = 1
 
+    @property
+    def sequences(self) -> int:
+        """How many have come out of every output."""
+        return min(sink.sequences for sink in self.job.sinks)
+
     async def run(self) -> bool:
         """Cycles until all is done (False), or nothing moves any more (True)."""
-        quiet = 0
+        quiet, job = 0, self.job
         while True:
-            if self.held() and self.sequences >= self.job.writes[self.written][0]:
+            due = self.written < len(job.writes) and self.sequences >= job.writes[self.written][0]
+            if due and all(map(self.held, job.sources)):
                 await self.load()
-            done = len(self.accepted) == len(self.job.beats)
-            done = done and self.sequences >= self.job.sequences
+            done = all(source.done for source in job.sources) and self.sequences >= job.sequences
             if done and quiet >= TAIL:
                 return False
-            if not done and quiet >= self.job.patience:
+            if not done and quiet >= job.patience:
                 return True
             quiet = 0 if await self.cycle(done) else quiet + 1
 
-    def held(self) -> bool:
-        """True while the source waits until all that was sent has come out, and writes are made."""
+    def held(self, source: Source) -> bool:
+        """True while a source waits until all that was sent has come out, and writes are made."""
         writes = self.job.writes
-        return self.written < len(writes) and self.sent >= writes[self.written][0]
+        return self.written < len(writes) and source.sent >= writes[self.written][0]
+
+    def waits(self, port: Source | Sink) -> bool:
+        """True while it is the turn of other ports."""
+        if isinstance(port, Source):
+            return any(s.turn < port.turn and not s.done for s in self.job.sources)
+        if not port.turn:
+            return False
+        before = (s for s in self.job.sinks if 0 < s.turn < port.turn)
+        return any(s.sequences < self.job.sequences for s in before) or not all(
+            source.done for source in self.job.sources
+        )
 
     async def load(self) -> None:
         """The writes that are due."""
         from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp
 
         d, writes = self.dut, self.job.writes
-        d.m_axis_tready.value = 0
+        for sink in self.job.sinks:
+            self.wire(sink, "tready").value = 0
         start = get_sim_time("ns")
         bus = AxiLiteBus.from_prefix(d, "s_axi")
         master = AxiLiteMaster(bus, d.aclk, d.aresetn, reset_active_level=False)
@@ -201,71 +267,93 @@ class Bench:
 
     async def cycle(self, done: bool) -> bool:
         """One clock cycle; True if a beat moved."""
-        d, job = self.dut, self.job
-        more = not self.offering and not self.held() and self.next_beat < len(job.beats)
-        more = more and not job.in_pause.holds(self.next_beat)
-        if more and (job.idle == 0 or not self.random.below(job.idle)):
-            self.offer()
-        held = job.out_pause.holds(len(self.out))
-        ready = not held and (job.stall == 0 or not self.random.below(job.stall))
-        d.m_axis_tready.value = int(ready)
+        job = self.job
+        for source in job.sources:
+            if self.may_offer(source) and (job.idle == 0 or not self.random.below(job.idle)):
+                self.offer(source)
+        ready = [self.ready(sink) for sink in job.sinks]
+        for sink, up in zip(job.sinks, ready, strict=True):
+            self.wire(sink, "tready").value = int(up)
         await ReadOnly()
-        moved_in = self.offering and d.s_axis_tready.value == 1
-        valid = d.m_axis_tvalid.value == 1
-        if valid or self.waiting is not None:
-            self.see(valid, ready, done)
-        await RisingEdge(d.aclk)
-        if moved_in:
-            self.accepted.append(self.cycles)
-            self.sent += self.job.beats[self.next_beat - 1][2] & 1
-            self.offering = False
-            d.s_axis_tvalid.value = 0
+        taken = [s for s in job.sources if s.offering and self.wire(s, "tready").value == 1]
+        moved = bool(taken)
+        for sink, up in zip(job.sinks, ready, strict=True):
+            valid = self.wire(sink, "tvalid").value == 1
+            if valid or sink.waiting is not None:
+                self.see(sink, valid, up, done)
+            moved = moved or (valid and up)
+        await RisingEdge(self.dut.aclk)
+        for source in taken:
+            source.sent += source.beats[len(source.accepted)][2] & 1
+            source.accepted.append(self.cycles)
+            source.offering = False
+            self.wire(source, "tvalid").value = 0
         self.cycles += 1
-        return moved_in or (valid and ready)
+        return moved
 
-    def offer(self) -> None:
+    def may_offer(self, source: Source) -> bool:
+        """True when a source has a beat, and nothing holds it but chance."""
+        due = len(source.offered)
+        if source.offering or self.held(source) or due == len(source.beats):
+            return False
+        first = source is self.job.sources[0]
+        return not (first and self.job.in_pause.holds(due)) and not self.waits(source)
+
+    def ready(self, sink: Sink) -> bool:
+        """True when a sink takes a beat in this cycle."""
+        first = sink is self.job.sinks[0]
+        if first and self.job.out_pause.holds(len(sink.out)):
+            return False
+        stall = self.job.stall
+        return not self.waits(sink) and (stall == 0 or not self.random.below(stall))
+
+    def offer(self, source: Source) -> None:
         """Put the next beat on the bus."""
-        data, tid, marks = self.job.beats[self.next_beat]
-        self.dut.s_axis_tdata.value = data
-        if self.job.id_octets:
-            self.dut.s_axis_tid.value = tid
-        self.dut.s_axis_tlast.value = marks & 1
-        if hasattr(self.dut, "s_axis_tuser"):
-            self.dut.s_axis_tuser.value = marks >> 1
-        self.dut.s_axis_tvalid.value = 1
-        self.offered.append(self.cycles)
-        self.offering = True
-        self.next_beat += 1
+        data, tid, marks = source.beats[len(source.offered)]
+        self.wire(source, "tdata").value = data
+        if source.id_octets:
+            self.wire(source, "tid").value = tid
+        self.wire(source, "tlast").value = marks & 1
+        if self.has(source, "tuser"):
+            self.wire(source, "tuser").value = marks >> 1
+        self.wire(source, "tvalid").value = 1
+        source.offered.append(self.cycles)
+        source.offering = True
 
-    def see(self, valid: bool, ready: bool, done: bool) -> None:
+    def see(self, sink: Sink, valid: bool, ready: bool, done: bool) -> None:
         """Check the output's protocol, and take the beat if the sink is ready."""
-        assert valid, "tvalid fell before tready came"
-        d = self.dut
-        tid = int(d.m_axis_tid.value) if self.job.id_octets else 0
-        seen = (int(d.m_axis_tdata.value), tid, int(d.m_axis_tlast.value))
-        assert self.waiting in (None, seen), "the payload changed while it waited"
-        self.waiting = None if ready else seen
+        assert valid, f"{sink.port}: tvalid fell before tready came"
+        tid = int(self.wire(sink, "tid").value) if sink.id_octets else 0
+        seen = (int(self.wire(sink, "tdata").value), tid, int(self.wire(sink, "tlast").value))
+        assert sink.waiting in (None, seen), f"{sink.port}: the payload changed while it waited"
+        sink.waiting = None if ready else seen
         if ready:
-            self.out.append(seen)
-            self.delivered.append(self.cycles)
+            sink.out.append(seen)
+            sink.delivered.append(self.cycles)
             self.left_over += int(done)
-            self.sequences += seen[2]
+            sink.sequences += seen[2]
 
     def write(self, deadlock: bool) -> None:
         """The output file."""
-        d = self.dut
-        numbers = [int(deadlock), self.cycles, len(self.accepted), len(self.out), self.left_over]
+        d, job = self.dut, self.job
+        numbers = [int(deadlock), self.cycles, self.left_over]
         numbers += [int(d.error_o.value), int(d.version_o.value), int(d.model_hash_o.value)]
-        numbers += [len(self.offered), self.refused]
-        sizes = (self.job.out_octets, self.job.id_octets, 1)
-        beats = b"".join(
-            n.to_bytes(size, "little")
-            for row in self.out
-            for n, size in zip(row, sizes, strict=True)
-        )
-        times = [*self.offered, *self.accepted, *self.delivered]
+        numbers.append(self.refused)
+        numbers += [n for s in job.sources for n in (len(s.offered), len(s.accepted))]
+        numbers += [len(sink.delivered) for sink in job.sinks]
+        beats = b"".join(map(rows, job.sinks))
+        times = [t for s in job.sources for t in (*s.offered, *s.accepted)]
+        times += [t for sink in job.sinks for t in sink.delivered]
         body = struct.pack(f"<{len(numbers)}Q", *numbers) + beats
-        self.job.target.write_bytes(body + struct.pack(f"<{len(times)}Q", *times))
+        job.target.write_bytes(body + struct.pack(f"<{len(times)}Q", *times))
+
+
+def rows(sink: Sink) -> bytes:
+    """What came out, a row of bytes for each beat."""
+    sizes = (sink.octets, sink.id_octets, 1)
+    return b"".join(
+        n.to_bytes(size, "little") for row in sink.out for n, size in zip(row, sizes, strict=True)
+    )
 
 
 async def check_slave(master: Any, written: dict[int, int]) -> None:  # noqa: ANN401 - untyped

@@ -1,19 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// Drives any top with one AXI4-Stream in and one out from a file of beats, as fast as it can.
+// Drives any top with AXI4-Stream ports from files of beats, as fast as it can. ports.h names the
+// ports; uart.cpp has none.
 //
-// Every beat of the input file is its TDATA bytes, those of TID if the top has one, then one byte
-// with TLAST (bit 0) and TUSER (bit 1, for tops that have it). The output file holds ten 64-bit numbers (see Report), then the beats that came out
-// in the same form, then, 64 bits each: the cycles in which input beats were first offered,
-// accepted, and output beats accepted.
+// Every beat of an input file is its TDATA bytes, those of TID if the port has one, then one byte
+// with TLAST (bit 0) and TUSER (bit 1, for ports that have it). The output file holds, in 64-bit
+// numbers: the report (see Report); for each input the beats offered and accepted; for each output
+// the beats accepted. Then for each output its beats, in the same form as at the input. Then, 64
+// bits each, for each input the cycles in which its beats were first offered, and accepted; for
+// each output those in which they were accepted.
 //
 // $HWRNN_WRITES may name a file of writes to the AXI4-Lite slave, three 32-bit numbers each (see
-// Write), in order: the source waits for them before the next sequence.
+// Write), in order: the sources wait for them before the next sequence.
 #include "Vtop.h"
+#include "ports.h"
 #include "verilated.h"
 #ifdef HWRNN_TRACE
 #include "verilated_vcd_c.h"
 #endif
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -36,32 +41,43 @@ struct Pause {
   }
 };
 
-struct Job {
-  const char* input;
-  const char* output;
-  std::size_t in_bytes;
-  std::size_t out_bytes;
+// An input, and what is sent there; it begins when all inputs of an earlier turn have got theirs.
+struct InJob {
+  const char* beats;
+  std::size_t bytes;
   std::size_t id_bytes;
-  std::uint64_t sequences;  // how many TLAST have to come out
+  std::uint64_t turn;
+};
+
+// An output. One with a turn of 1 or more is not ready before all inputs have got theirs, and all
+// outputs of an earlier turn have given theirs.
+struct OutJob {
+  std::size_t bytes;
+  std::size_t id_bytes;
+  std::uint64_t turn;
+};
+
+struct Job {
+  const char* output;
+  const char* trace;        // "" for none
+  std::uint64_t sequences;  // how many TLAST have to come out of each output
   std::uint64_t patience;   // cycles without any handshake until it counts as a deadlock
-  std::uint32_t idle;       // chance, of 2^32, that the source waits a cycle before a beat
-  std::uint32_t stall;      // chance, of 2^32, that the sink is not ready in a cycle
+  std::uint32_t idle;       // chance, of 2^32, that a source waits a cycle before a beat
+  std::uint32_t stall;      // chance, of 2^32, that a sink is not ready in a cycle
   std::uint64_t seed;
-  Pause in_pause;
-  Pause out_pause;
-  const char* trace;  // "" for none
+  Pause in_pause;  // of the first input
+  Pause out_pause;  // of the first output
+  std::vector<InJob> inputs;
+  std::vector<OutJob> outputs;
 };
 
 struct Report {
   std::uint64_t deadlock = 0;
   std::uint64_t cycles = 0;
-  std::uint64_t in_beats = 0;
-  std::uint64_t out_beats = 0;
   std::uint64_t left_over = 0;  // output beats after the last sequence
   std::uint64_t error = 0;
   std::uint64_t version = 0;
   std::uint64_t model_hash = 0;
-  std::uint64_t offered = 0;  // input beats that were put on the bus
   std::uint64_t refused = 0;  // writes that the AXI4-Lite slave answered with an error
 };
 
@@ -77,39 +93,47 @@ struct Random {
 };
 
 template <class Port>
-void put(Port& port, const std::uint8_t* bytes, std::size_t count) {
-  std::memcpy(&port, bytes, count);
+std::uint8_t* bytes_of(Port& port) {
+  return reinterpret_cast<std::uint8_t*>(&port);
 }
 
-template <class Port>
-void get(const Port& port, std::uint8_t* bytes, std::size_t count) {
-  std::memcpy(bytes, &port, count);
-}
+// TID and TUSER, of the ports that have them: the second of each pair is for the others.
+#define HWRNN_OPTIONAL(port)                                                                   \
+  template <class Top>                                                                         \
+  auto id_of_##port(Top& top, int) -> decltype(bytes_of(top.port##_tid)) {                     \
+    return bytes_of(top.port##_tid);                                                           \
+  }                                                                                            \
+  template <class Top>                                                                         \
+  std::uint8_t* id_of_##port(Top&, long) {                                                     \
+    return nullptr;                                                                            \
+  }                                                                                            \
+  template <class Top>                                                                         \
+  auto user_of_##port(Top& top, int) -> decltype(bytes_of(top.port##_tuser)) {                 \
+    return bytes_of(top.port##_tuser);                                                         \
+  }                                                                                            \
+  template <class Top>                                                                         \
+  std::uint8_t* user_of_##port(Top&, long) {                                                   \
+    return nullptr;                                                                            \
+  }
+HWRNN_INPUTS(HWRNN_OPTIONAL)
+HWRNN_OUTPUTS(HWRNN_OPTIONAL)
 
-// TID, of the tops that have it: the second of each pair is for the others.
-template <class Top>
-auto put_id(Top& top, const std::uint8_t* bytes, std::size_t count, int)
-    -> decltype(static_cast<void>(top.s_axis_tid)) {
-  put(top.s_axis_tid, bytes, count);
-}
-template <class Top>
-void put_id(Top&, const std::uint8_t*, std::size_t, long) {}
+// The signals of a port.
+struct Wires {
+  std::uint8_t* data;
+  std::uint8_t* id;
+  std::uint8_t* user;
+  std::uint8_t* valid;
+  std::uint8_t* ready;
+  std::uint8_t* last;
+};
 
-template <class Top>
-auto get_id(const Top& top, std::uint8_t* bytes, std::size_t count, int)
-    -> decltype(static_cast<void>(top.m_axis_tid)) {
-  get(top.m_axis_tid, bytes, count);
-}
-template <class Top>
-void get_id(const Top&, std::uint8_t*, std::size_t, long) {}
+#define HWRNN_WIRES(port)                                                                      \
+  Wires{bytes_of(top.port##_tdata),   id_of_##port(top, 0),          user_of_##port(top, 0), \
+        bytes_of(top.port##_tvalid), bytes_of(top.port##_tready), bytes_of(top.port##_tlast)},
 
-// TUSER, of the tops that have it.
-template <class Top>
-auto put_user(Top& top, bool user, int) -> decltype(static_cast<void>(top.s_axis_tuser)) {
-  top.s_axis_tuser = user;
-}
-template <class Top>
-void put_user(Top&, bool, long) {}
+std::vector<Wires> input_wires(Vtop& top) { return {HWRNN_INPUTS(HWRNN_WIRES)}; }
+std::vector<Wires> output_wires(Vtop& top) { return {HWRNN_OUTPUTS(HWRNN_WIRES)}; }
 
 // A write to the AXI4-Lite slave, when `after` sequences have come out.
 struct Write {
@@ -163,13 +187,60 @@ std::vector<std::uint8_t> read_file(const char* path) {
   return bytes;
 }
 
+// What is sent to an input.
+struct Source {
+  Wires wires;
+  InJob job;
+  std::vector<std::uint8_t> beats;
+  std::vector<std::uint64_t> offered, accepted;
+  std::uint64_t sent = 0;  // TLAST that went in
+  bool offering = false;
+
+  std::size_t row() const { return job.bytes + job.id_bytes + 1; }
+  std::size_t count() const { return beats.size() / row(); }
+  bool done() const { return accepted.size() == count(); }
+
+  void offer(std::uint64_t cycle) {
+    const std::uint8_t* beat = &beats[offered.size() * row()];
+    std::memcpy(wires.data, beat, job.bytes);
+    if (wires.id != nullptr) std::memcpy(wires.id, beat + job.bytes, job.id_bytes);
+    *wires.last = beat[row() - 1] & 1;
+    if (wires.user != nullptr) *wires.user = beat[row() - 1] >> 1;
+    *wires.valid = 1;
+    offered.push_back(cycle);
+    offering = true;
+  }
+};
+
+// What comes out of an output.
+struct Sink {
+  Wires wires;
+  OutJob job;
+  std::vector<std::uint8_t> beats;
+  std::vector<std::uint64_t> delivered;
+  std::uint64_t sequences = 0;
+
+  void take(std::uint64_t cycle) {
+    const std::size_t start = beats.size();
+    beats.resize(start + job.bytes + job.id_bytes + 1);
+    std::memcpy(&beats[start], wires.data, job.bytes);
+    if (wires.id != nullptr) std::memcpy(&beats[start + job.bytes], wires.id, job.id_bytes);
+    beats.back() = *wires.last;
+    delivered.push_back(cycle);
+    if (*wires.last) ++sequences;
+  }
+};
+
 class Bench {
  public:
   explicit Bench(const Job& job)
       : job_(job), random_{job.seed * 2 + 0x9e3779b97f4a7c15u}, top_(make_top()) {
-    beats_ = read_file(job.input);
-    in_row_ = job.in_bytes + job.id_bytes + 1;
-    count_ = beats_.size() / in_row_;
+    const auto in = input_wires(*top_), out = output_wires(*top_);
+    if (in.size() != job.inputs.size() || out.size() != job.outputs.size()) std::exit(2);
+    for (std::size_t k = 0; k < in.size(); ++k) {
+      sources_.push_back({in[k], job.inputs[k], read_file(job.inputs[k].beats), {}, {}});
+    }
+    for (std::size_t k = 0; k < out.size(); ++k) sinks_.push_back({out[k], job.outputs[k], {}, {}});
     if (const char* path = std::getenv("HWRNN_WRITES")) {
       const auto bytes = read_file(path);
       writes_.resize(bytes.size() / sizeof(Write));
@@ -190,8 +261,8 @@ class Bench {
     std::uint64_t quiet = 0;
     const std::uint64_t tail = 64;
     while (true) {
-      if (held() && sequences_ >= writes_[written_].after) load();
-      const bool done = report_.in_beats == count_ && sequences_ >= job_.sequences;
+      if (written_ < writes_.size() && out_of_all() >= writes_[written_].after && all_held()) load();
+      const bool done = all_in() && out_of_all() >= job_.sequences;
       if (done && quiet >= tail) break;
       if (!done && quiet >= job_.patience) {
         report_.deadlock = 1;
@@ -208,14 +279,28 @@ class Bench {
     std::FILE* file = std::fopen(job_.output, "wb");
     if (file == nullptr) std::exit(2);
     std::fwrite(&report_, sizeof report_, 1, file);
-    std::fwrite(out_.data(), 1, out_.size(), file);
-    for (const auto* times : {&offered_, &accepted_, &delivered_}) {
-      std::fwrite(times->data(), sizeof(std::uint64_t), times->size(), file);
+    for (const Source& in : sources_) {
+      const std::uint64_t counts[] = {in.offered.size(), in.accepted.size()};
+      std::fwrite(counts, sizeof counts, 1, file);
     }
+    for (const Sink& out : sinks_) {
+      const std::uint64_t count = out.delivered.size();
+      std::fwrite(&count, sizeof count, 1, file);
+    }
+    for (const Sink& out : sinks_) std::fwrite(out.beats.data(), 1, out.beats.size(), file);
+    for (const Source& in : sources_) {
+      put_times(file, in.offered);
+      put_times(file, in.accepted);
+    }
+    for (const Sink& out : sinks_) put_times(file, out.delivered);
     if (std::fclose(file) != 0) std::exit(2);
   }
 
  private:
+  static void put_times(std::FILE* file, const std::vector<std::uint64_t>& times) {
+    std::fwrite(times.data(), sizeof(std::uint64_t), times.size(), file);
+  }
+
   // A netlist starts with random bits wherever its cells say nothing.
   Vtop* make_top() {
 #ifdef HWRNN_RANDOM_START
@@ -252,9 +337,8 @@ class Bench {
 
   void reset() {
     top_->aresetn = 0;
-    top_->s_axis_tvalid = 0;
-    top_->s_axis_tlast = 0;
-    top_->m_axis_tready = 0;
+    for (Source& in : sources_) *in.wires.valid = *in.wires.last = 0;
+    for (Sink& out : sinks_) *out.wires.ready = 0;
     for (int k = 0; k < 4; ++k) {
       top_->eval();
       tick();
@@ -262,13 +346,54 @@ class Bench {
     top_->aresetn = 1;
   }
 
-  // True while the source waits until all that was sent has come out, and writes were made.
-  bool held() const { return written_ < writes_.size() && sent_ >= writes_[written_].after; }
+  bool all_in() const {
+    for (const Source& in : sources_) {
+      if (!in.done()) return false;
+    }
+    return true;
+  }
+
+  // How many sequences have come out of every output.
+  std::uint64_t out_of_all() const {
+    std::uint64_t least = sinks_[0].sequences;
+    for (const Sink& out : sinks_) least = std::min(least, out.sequences);
+    return least;
+  }
+
+  // True while a source waits until all that was sent has come out, and writes were made.
+  bool held(const Source& in) const {
+    return written_ < writes_.size() && in.sent >= writes_[written_].after;
+  }
+
+  bool all_held() const {
+    for (const Source& in : sources_) {
+      if (!held(in)) return false;
+    }
+    return true;
+  }
+
+  // True while it is another input's turn, or another output's.
+  bool waits(const Source& in) const {
+    for (const Source& other : sources_) {
+      if (other.job.turn < in.job.turn && !other.done()) return true;
+    }
+    return false;
+  }
+
+  bool waits(const Sink& out) const {
+    if (out.job.turn == 0) return false;
+    for (const Sink& other : sinks_) {
+      if (other.job.turn < out.job.turn && other.job.turn > 0 && other.sequences < job_.sequences) {
+        return true;
+      }
+    }
+    return !all_in();
+  }
 
   // The writes that are due.
   void load() {
     const std::uint32_t after = writes_[written_].after;
-    top_->m_axis_tready = 0;
+    for (Sink& out : sinks_) *out.wires.ready = 0;
     for (; written_ < writes_.size() && writes_[written_].after == after; ++written_) {
       bool offered = true;
       int patience = 1000;
@@ -289,53 +414,50 @@ class Bench {
     }
   }
 
+  bool paused(const Source& in) {
+    return &in == &sources_[0] && job_.in_pause.holds(in.offered.size());
+  }
+
+  bool paused(const Sink& out) {
+    return &out == &sinks_[0] && job_.out_pause.holds(out.delivered.size());
+  }
+
   // One clock cycle; true if a beat moved.
   bool cycle(bool done) {
-    if (!offering_ && !held() && next_ < count_ && !job_.in_pause.holds(next_) &&
-        (job_.idle == 0 || !random_.below(job_.idle))) {
-      offer();
+    for (Source& in : sources_) {
+      if (!in.offering && !held(in) && in.offered.size() < in.count() && !paused(in) &&
+          !waits(in) && (job_.idle == 0 || !random_.below(job_.idle))) {
+        in.offer(report_.cycles);
+      }
     }
-    top_->m_axis_tready = !job_.out_pause.holds(report_.out_beats) &&
-                          (job_.stall == 0 || !random_.below(job_.stall));
+    for (Sink& out : sinks_) {
+      *out.wires.ready =
+          !paused(out) && !waits(out) && (job_.stall == 0 || !random_.below(job_.stall));
+    }
     top_->eval();
-    const bool in = offering_ && top_->s_axis_tready;
-    const bool out = top_->m_axis_tvalid && top_->m_axis_tready;
-    if (out) take(done);
+    bool moved = false;
+    for (Sink& out : sinks_) {
+      if (!*out.wires.valid || !*out.wires.ready) continue;
+      out.take(report_.cycles);
+      if (done) ++report_.left_over;
+      moved = true;
+    }
+    std::uint64_t taken = 0;  // inputs, as bits
+    for (std::size_t k = 0; k < sources_.size(); ++k) {
+      if (sources_[k].offering && *sources_[k].wires.ready) taken |= std::uint64_t{1} << k;
+    }
     tick();
-    if (in) {
-      accepted_.push_back(report_.cycles);
-      ++report_.in_beats;
-      if (top_->s_axis_tlast) ++sent_;
-      offering_ = false;
-      top_->s_axis_tvalid = 0;
+    for (std::size_t k = 0; k < sources_.size(); ++k) {
+      if ((taken >> k & 1) == 0) continue;
+      Source& in = sources_[k];
+      in.accepted.push_back(report_.cycles);
+      if (*in.wires.last) ++in.sent;
+      in.offering = false;
+      *in.wires.valid = 0;
+      moved = true;
     }
     ++report_.cycles;
-    return in || out;
-  }
-
-  void offer() {
-    const std::uint8_t* beat = &beats_[next_ * in_row_];
-    put(top_->s_axis_tdata, beat, job_.in_bytes);
-    put_id(*top_, beat + job_.in_bytes, job_.id_bytes, 0);
-    top_->s_axis_tlast = beat[in_row_ - 1] & 1;
-    put_user(*top_, beat[in_row_ - 1] & 2, 0);
-    top_->s_axis_tvalid = 1;
-    offered_.push_back(report_.cycles);
-    ++report_.offered;
-    offering_ = true;
-    ++next_;
-  }
-
-  void take(bool done) {
-    const std::size_t start = out_.size();
-    out_.resize(start + job_.out_bytes + job_.id_bytes + 1);
-    get(top_->m_axis_tdata, &out_[start], job_.out_bytes);
-    get_id(*top_, &out_[start + job_.out_bytes], job_.id_bytes, 0);
-    out_.back() = top_->m_axis_tlast;
-    delivered_.push_back(report_.cycles);
-    ++report_.out_beats;
-    if (done) ++report_.left_over;
-    if (top_->m_axis_tlast) ++sequences_;
+    return moved;
   }
 
   Job job_;
@@ -345,17 +467,11 @@ class Bench {
 #ifdef HWRNN_TRACE
   std::unique_ptr<VerilatedVcdC> trace_;
 #endif
-  std::vector<std::uint8_t> beats_, out_;
-  std::vector<std::uint64_t> offered_, accepted_, delivered_;
-  std::size_t in_row_ = 0;
-  std::size_t count_ = 0;
-  std::size_t next_ = 0;
-  std::uint64_t sequences_ = 0;
-  std::uint64_t sent_ = 0;  // TLAST that went in
+  std::vector<Source> sources_;
+  std::vector<Sink> sinks_;
   std::vector<Write> writes_;
   std::size_t written_ = 0;
   std::uint64_t time_ = 0;
-  bool offering_ = false;
   Report report_;
 };
 
@@ -365,25 +481,41 @@ std::uint64_t number(const char* text) { return std::strtoull(text, nullptr, 10)
 
 double sc_time_stamp() { return 0; }
 
-int main(int argc, char** argv) {
-  if (argc != 16) {
-    std::fprintf(stderr, "harness: 15 arguments, as hwrnn/sim/rtl_run.py gives them\n");
-    return 2;
+// The arguments, as hwrnn/sim/rtl_run.py gives them.
+Job read_job(char** argv) {
+  const auto next = [&argv] { return *argv == nullptr ? (std::exit(2), *argv) : *argv++; };
+  Job job{};
+  job.output = next();
+  job.trace = next();
+  job.sequences = number(next());
+  job.patience = number(next());
+  job.idle = static_cast<std::uint32_t>(number(next()));
+  job.stall = static_cast<std::uint32_t>(number(next()));
+  job.seed = number(next());
+  for (Pause* pause : {&job.in_pause, &job.out_pause}) {
+    pause->beat = number(next());
+    pause->left = number(next());
   }
-  const Job job{argv[1],
-                argv[2],
-                static_cast<std::size_t>(number(argv[3])),
-                static_cast<std::size_t>(number(argv[4])),
-                static_cast<std::size_t>(number(argv[5])),
-                number(argv[6]),
-                number(argv[7]),
-                static_cast<std::uint32_t>(number(argv[8])),
-                static_cast<std::uint32_t>(number(argv[9])),
-                number(argv[10]),
-                {number(argv[11]), number(argv[12])},
-                {number(argv[13]), number(argv[14])},
-                argv[15]};
-  Bench bench(job);
+  job.inputs.resize(number(next()));
+  for (InJob& in : job.inputs) {
+    next();  // its name, for cocotb
+    in.beats = next();
+    in.bytes = number(next());
+    in.id_bytes = number(next());
+    in.turn = number(next());
+  }
+  job.outputs.resize(number(next()));
+  for (OutJob& out : job.outputs) {
+    next();
+    out.bytes = number(next());
+    out.id_bytes = number(next());
+    out.turn = number(next());
+  }
+  return job;
+}
+
+int main(int, char** argv) {
+  Bench bench(read_job(argv + 1));
   bench.run();
   bench.write();
   return 0;
