@@ -11,7 +11,7 @@ import hls_designs as h
 import numpy as np
 import pytest
 
-from hwrnn.backends.hls import LIBRARY, emit_hls
+from hwrnn.backends.hls import LIBRARY, emit_hls, ports
 from hwrnn.backends.hls_golden import expected
 from hwrnn.backends.identity import top_name
 from hwrnn.design.design import Design
@@ -30,7 +30,7 @@ STRICT = ("-Wall", "-Wextra", "-Wno-unused-label", "-Wno-unknown-pragmas", "-Wer
 
 def project(folder: Path, design: Design, *sources: str, flags: tuple[str, ...] = ()) -> Path:
     """The emitted files and, compiled from `sources`, the program."""
-    emit_hls(design).write(folder)
+    (emit_hls(design) | ports(design)).write(folder)
     call = compiler_call(f"-DHWRNN_TOP={top_name(design)}")
     compile_in(folder, [*call, *flags, *sources, "-o", "program"])
     return folder / "program"

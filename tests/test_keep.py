@@ -298,18 +298,6 @@ def test_several_streams_keep_no_states() -> None:
         hwrnn.build(small(), state="keep", streams=2)
 
 
-@pytest.mark.parametrize("engine", ["csim", "hls_dpi"])
-def test_hls_keeps_no_states(engine: str) -> None:
-    design = hwrnn.build(small(), state="keep")
-    with pytest.raises(DesignError) as fault:
-        hwrnn.simulate(design, np.zeros((1, 2, 2), dtype=np.int64), engine=engine)
-    assert str(fault.value) == (
-        f'engine "{engine}": keeps no states in HLS C++ yet: RTL does\n  hint: use engine="rtl"'
-    )
-    with pytest.raises(DesignError, match='backend "both": keeps no states in HLS'):
-        hwrnn.emit(design, "both")
-
-
 def test_the_serial_line_sends_no_fragments() -> None:
     with pytest.raises(DesignError, match="the UART shell: sends whole sequences, no fragments"):
         emit_shell(hwrnn.build(small(), state="keep"))

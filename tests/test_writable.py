@@ -366,13 +366,6 @@ def test_a_requantiser_that_one_model_does_without() -> None:
     assert len(hwrnn.weights(build(first), second).words) > 0
 
 
-@pytest.mark.parametrize("backend", ["hls", "both"])
-def test_hls_has_no_writable_weights_yet(backend: str) -> None:
-    design = build(trained(1))
-    with pytest.raises(DesignError, match="has no writable weights in HLS"):
-        hwrnn.emit(design, backend=backend)
-
-
 def test_designs_that_cannot_be_written_are_refused() -> None:
     plain = hwrnn.build(trained(1), folding=FOLD)
     with pytest.raises(DesignError, match="has its weights in the hardware"):

@@ -49,15 +49,19 @@ def machine_type(t: IntType) -> str:
     raise ValueError(f"{t} needs more than 64 bits")
 
 
-def cpp_array(values: NDArray[Any] | Iterable[int], type: IntType) -> str:  # noqa: A002
-    """The braced initialiser of an array of any rank, indented for the top level of a file.
+def cpp_array(
+    values: NDArray[Any] | Iterable[int],
+    type: IntType,  # noqa: A002
+    indent: int = 0,
+) -> str:
+    """The braced initialiser of an array of any rank, of a declaration that is indented so far.
 
     Raises ValueError if `type` does not cover the values.
     """
     array = values if isinstance(values, np.ndarray) else np.array(list(values), dtype=object)
     if array.size and not type.covers(IntType(int(array.min()), int(array.max()))):
         raise ValueError(f"{array.min()}..{array.max()} does not fit {type}")
-    return _braced(array, 0)
+    return _braced(array, indent)
 
 
 def _braced(array: NDArray[Any], indent: int) -> str:

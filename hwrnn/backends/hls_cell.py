@@ -45,6 +45,7 @@ class ArrayView:
     body: str
     partition: tuple[int, ...] = ()
     table: bool = False
+    written: bool = False  # by an image, at run time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -318,7 +319,8 @@ def scale_rule(
     how = hows[0]
     exact = hull([h.sum_type(x) for h in hows])
     addends = [h.sum_type(IntType(0, 0)) for h in hows]
-    work = hull([exact, x, *addends, *(scaled(x, m) for h in hows for m in h.mul)])
+    factors = [m for h in hows for m in (h.mul if h.room is None else (h.room.largest,))]
+    work = hull([exact, x, *addends, *(scaled(x, m) for m in factors)])
     return ScaleRuleView(
         name=f"rule_{op.out.name}",
         comment=f"{op.x} -> {op.out.name}",

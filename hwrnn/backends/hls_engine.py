@@ -21,11 +21,13 @@ from hwrnn.backends.hls_cell import (
     by_lane,
     signed_bits,
 )
+from hwrnn.backends.hls_image import Field, LayerImage, RegionView
+from hwrnn.backends.hls_written import WrittenCellWriter
 from hwrnn.design.design import Block, Engine, EngineState, Vector, ceil_div
 from hwrnn.design.engine import Storage
 from hwrnn.ir import IntType, Step
 
-ROM = {Storage.LUT: "lutram", Storage.BRAM: "bram"}  # a URAM has no contents to begin with
+IN = {Storage.LUT: "lutram", Storage.BRAM: "bram"}  # a URAM has no contents to begin with
 EMIT = {None: "all", Step.FIRST: "first", Step.LAST: "last"}
 
 
@@ -131,11 +133,26 @@ class LayerView:
     several_cells: bool = False
     turns_per_step: int = 0
     weights_in: str = ""
+    keeps: bool = False
+    writable: bool = False
+    regions: tuple[RegionView, ...] = ()
+    writes: tuple[str, ...] = ()
 
 
-def engine_view(k: Engine, banner: tuple[str, str]) -> LayerView:
-    """The numbers, the weights, the memories and the cell of an engine."""
-    writer = CellWriter(place=f"layer {k.name}")
+def cell_writer(name: str, image: LayerImage | None) -> CellWriter:
+    """What prints the datapaths of a layer, with constants or with what an image writes."""
+    place = f"layer {name}"
+    return WrittenCellWriter(place=place, image=image) if image else CellWriter(place=place)
+
+
+def engine_view(
+    k: Engine, banner: tuple[str, str], image: LayerImage | None = None, *, keep: bool = False
+) -> LayerView:
+    """The numbers, the weights, the memories and the cell of an engine. `keep`: its states go on
+    from call to call; `image`: its numbers are written at run time.
+    """
+    writer = cell_writer(k.name, image)
+    weights = weights_array(k, image)
     hands = tuple(hand_views(k, writer))
     cell = writer.view()
     there = {a.name for a in cell.aliases}
@@ -152,17 +169,21 @@ def engine_view(k: Engine, banner: tuple[str, str]) -> LayerView:
         x_beat=f"b_{k.x.name}",
         out_beat=f"b_{k.out.name}",
         numbers=(*sizes(k), ("phase_count", len(phases)), ("patience", patience(phases))),
-        types=mac_types(k),
+        types=mac_types(k, written=image is not None),
         aliases=(*cell.aliases, *(alias(n, t) for n, t in extra.items())),
         rules=cell.rules,
-        arrays=(weights_array(k), *initial_arrays(k), *cell.arrays),
+        arrays=(weights, *initial_arrays(k), *cell.arrays),
         phases=phases,
         memories=tuple(memories(k)),
         loads=tuple(loads(k)),
         hands=hands,
         several_cells=len(k.cells) > 1,
         turns_per_step=len(k.blocks) * k.groups,
-        weights_in=ROM.get(k.storage, ""),
+        weights_in=IN.get(k.storage, ""),
+        keeps=keep and bool(k.states),
+        writable=image is not None,
+        regions=tuple(image.regions) if image else (),
+        writes=tuple(image.calls) if image else (),
     )
 
 
@@ -439,9 +460,9 @@ def initial_array(
     )
 
 
-def mac_types(k: Engine) -> tuple[AliasView, ...]:
+def mac_types(k: Engine, *, written: bool) -> tuple[AliasView, ...]:
     """The types of the MAC array."""
-    sums = partial_sums(k)
+    sums = partial_sums(k, written=written)
     return (
         AliasView(name="weight_t", type=machine_type(k.weight_type), comment=str(k.weight_type)),
         AliasView(name="operand_t", type=cpp_type(k.operand_type), comment=str(k.operand_type)),
@@ -452,26 +473,33 @@ def mac_types(k: Engine) -> tuple[AliasView, ...]:
     )
 
 
-def partial_sums(k: Engine) -> IntType:
-    """A range that no sum of some of an accumulator's products leaves."""
+def partial_sums(k: Engine, *, written: bool) -> IntType:
+    """A range that no sum of some of an accumulator's products leaves; if weights are `written`,
+    for any weights of their type.
+    """
     far = max(-k.operand_type.lo, k.operand_type.hi, 1)
-    gates = (g for cell in k.cells for g in cell.gates)
+    gates = [g for cell in k.cells for g in cell.gates]
     rows = (int(np.abs(g.weights.array).sum(axis=1).max(initial=0)) for g in gates)
-    bound = far * max(rows)
+    heaviest = max(-k.weight_type.lo, k.weight_type.hi)
+    most = max(g.weights.columns for g in gates) * heaviest if written else max(rows)
+    bound = far * most
     return k.accumulator_type.hull(IntType(-bound, bound))
 
 
-def weights_array(k: Engine) -> ArrayView:
+def weights_array(k: Engine, image: LayerImage | None = None) -> ArrayView:
     """The weights in memory order."""
     words = k.weight_words()
     cells = "[cell]" if len(k.cells) > 1 else ""
     if cells:
         words = words.reshape(len(k.cells), -1, *words.shape[1:])
+    if image:
+        image.rows("weights", image.find("weights"), Field.of(k.weight_type), words.ndim - 3)
     return ArrayView(
         comment=f"weights{cells}[block][group][gate][pe][simd]; gates: "
         + ", ".join(g.value.name for g in k.gates),
         type=machine_type(k.weight_type),
         name="weights",
         dims=words.shape,
-        body=cpp_array(words, k.weight_type),
+        body=cpp_array(words, k.weight_type, 2 if image else 0),
+        written=image is not None,
     )

@@ -19,8 +19,10 @@ SEED = 1
 
 
 def golden_vectors(design: Design) -> Golden:
-    """Inputs and outputs of four sequences, (steps, features) each."""
+    """Inputs and outputs of four sequences, or fragments, (steps, features) each."""
     inputs = random_inputs(design, lengths_of(design))
+    if design.keep:
+        return inputs, expected_fragments(design, inputs, fragment_flags(len(inputs)))
     return inputs, [expected(design, x) for x in inputs]
 
 
@@ -53,10 +55,31 @@ def expected(design: Design, x: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.atleast_2d(y[:, 0, :] if sink.out.sequence else y)
 
 
-def golden_text(sequences: Sequences) -> str:
-    """The number of sequences; for each its number of steps, then a line for each step."""
+def fragment_flags(count: int) -> list[bool]:
+    """Which of the golden sequences start anew in a design that keeps states: every other one."""
+    return [k % 2 == 0 for k in range(count)]
+
+
+def expected_fragments(
+    design: Design, fragments: Sequences, first: Sequence[bool]
+) -> list[NDArray[np.int64]]:
+    """What the graph makes of each fragment: of all that its sequence is so far, what is new."""
+    found: list[NDArray[np.int64]] = []
+    past = fragments[0][:0]
+    for x, flag in zip(fragments, first, strict=True):
+        past = x if flag else np.concatenate([past, x])
+        made = expected(design, past)
+        found.append(made[-len(x) :] if design.graph.outputs[0].out.sequence else made)
+    return found
+
+
+def golden_text(sequences: Sequences, first: Sequence[bool] | None = None) -> str:
+    """The number of sequences; for each its number of steps, then a line for each step. With
+    `first`, in front of each whether it starts anew.
+    """
     lines = [str(len(sequences))]
-    for sequence in sequences:
+    for k, sequence in enumerate(sequences):
+        lines += [] if first is None else [str(int(first[k]))]
         lines.append(str(len(sequence)))
         lines += [" ".join(map(str, step)) for step in sequence.tolist()]
     return "\n".join(lines) + "\n"

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hwrnn.backends.cpp_literals import cpp_type
 from hwrnn.backends.hls_around import EmbedView, SlideView, around_function
-from hwrnn.backends.hls_cell import CellWriter
-from hwrnn.backends.hls_engine import LayerView, engine_view
+from hwrnn.backends.hls_engine import LayerView, cell_writer, engine_view
+from hwrnn.backends.hls_image import ImageMap, LayerImage
 from hwrnn.design.design import (
     ArgMax,
     AxisIn,
@@ -69,6 +70,7 @@ class ShellView:
     features: int
     signed: str
     steps: tuple[tuple[str, int], ...] = ()
+    user_bits: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +103,14 @@ class CallView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImagePortView:
+    """Where images enter: the layout of their memories, and the first address behind them."""
+
+    layout: str
+    end: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectView:
     """Everything that concerns the whole design."""
 
@@ -123,6 +133,10 @@ class ProjectView:
     receiver: str
     calls: tuple[CallView, ...]
     includes: tuple[str, ...]
+    keep: bool
+    firsts: tuple[str, ...]
+    first_depth: int
+    image: ImagePortView | None
     part: str
     period: str
     board: str
@@ -157,8 +171,8 @@ def has_wide_ports(design: Design) -> bool:
     return max(axis_bits(design.source.out), axis_bits(design.sink.x)) > AP_INT_BITS
 
 
-def shell_view(k: AxisIn | AxisOut) -> ShellView:
-    """The numbers of a port."""
+def shell_view(k: AxisIn | AxisOut, *, keep: bool = False) -> ShellView:
+    """The numbers of a port; that of a design which keeps states says what starts anew."""
     entering = isinstance(k, AxisIn)
     s = k.out if isinstance(k, AxisIn) else k.x
     steps: tuple[tuple[str, int | None], ...] = ()
@@ -175,6 +189,7 @@ def shell_view(k: AxisIn | AxisOut) -> ShellView:
         features=s.features,
         signed="true" if s.type.signed else "false",
         steps=tuple((name, n) for name, n in steps if n is not None),
+        user_bits=1 if entering and keep else 0,
     )
 
 
@@ -204,15 +219,20 @@ def concat_view(k: Concat) -> ConcatView:
     )
 
 
-def layer_view(k: Engine | Map, banner: tuple[str, str]) -> LayerView:
+def layer_view(
+    k: Engine | Map, banner: tuple[str, str], image: ImageMap | None, *, keep: bool
+) -> LayerView:
     """An engine or a map."""
-    return engine_view(k, banner) if isinstance(k, Engine) else map_view(k, banner)
+    own = image.layers[k.name] if image else None
+    if isinstance(k, Engine):
+        return engine_view(k, banner, own, keep=keep)
+    return map_view(k, banner, own)
 
 
-def map_view(k: Map, banner: tuple[str, str]) -> LayerView:
+def map_view(k: Map, banner: tuple[str, str], image: LayerImage | None = None) -> LayerView:
     """The numbers and the cell of a map."""
     check_regular(k)
-    path, writer = k.datapath, CellWriter(place=f"layer {k.name}")
+    path, writer = k.datapath, cell_writer(k.name, image)
     statements = writer.path(path)
     cell = writer.view()
     return LayerView(
@@ -234,6 +254,9 @@ def map_view(k: Map, banner: tuple[str, str]) -> LayerView:
         port=f"v_{path.ports[0].name}",
         statements=statements,
         result=f"v_{k.result}",
+        writable=image is not None,
+        regions=tuple(image.regions) if image else (),
+        writes=tuple(image.calls) if image else (),
     )
 
 
@@ -243,20 +266,24 @@ def check_regular(k: Map) -> None:
         raise DesignError(f"map {k.name}", "reads a stream with holes between its segments")
 
 
-def receiver(k: AxisIn) -> str:
+def receiver(k: AxisIn, *, keep: bool = False) -> str:
     """The library kernel of the input port; a fixed length needs no buffer."""
+    if keep:
+        return "axis_in_fragments"
     if k.out.streams > 1:
         return "axis_in_streams"
     return f"axis_in{'_fixed' if k.fixed_steps else '_buffered' if k.max_steps else ''}"
 
 
-def call_view(k: Kernel) -> CallView:
-    """The call of one kernel; streams by name."""
+def call_view(k: Kernel, layers: Mapping[str, LayerView], firsts: Sequence[str]) -> CallView:
+    """The call of one kernel; streams by name. `firsts`: the layers that are told when a sequence
+    starts.
+    """
     xs = [f"s_{x.name}" for x in kernel_inputs(k)]
     outs = [f"s_{out.name}" for out in kernel_outputs(k)]
     match k:
         case AxisIn():
-            return _call("receive", "s_axis", *outs, "error")
+            return _call("receive", "s_axis", *outs, "error", *(f"first_{n}" for n in firsts))
         case AxisOut():
             return _call("hwrnn::axis_out<sink>", *xs, "m_axis")
         case Concat() | Interleave():  # so many inputs come last
@@ -264,9 +291,18 @@ def call_view(k: Kernel) -> CallView:
         case Slide() | Combine() | Repeat() | Embed() | Zip() | ArgMax():
             return _call(around_function(k), *xs, *outs)
         case Engine() | Map():
-            return _call(f"k_{k.name}::run_{k.name}", *xs, *outs)
+            return layer_call(layers[k.name], *xs, *outs)
         case _:
             return _call(library_kernel(k), *xs, *outs)
+
+
+def layer_call(k: LayerView, x: str, out: str) -> CallView:
+    """The call of a layer: where something outlives the call, of a function that holds it."""
+    if not (k.keeps or k.writable):
+        return _call(f"k_{k.name}::run_{k.name}", x, out)
+    first = [f"first_{k.name}"] if k.keeps else []
+    writes = [f"writes_{k.name}"] if k.writable else []
+    return _call(f"run_{k.name}", x, out, *first, *writes)
 
 
 def library_kernel(k: Dwc | Fork | Concat | Interleave | Separate | Reverse | SelectStep) -> str:

@@ -36,11 +36,7 @@ def backend_files(design: Design, backend: str) -> FileSet:
 
 
 def refuse_rtl_only(design: Design, place: str, hint: str) -> None:
-    """HLS has its weights in the program, and resets states with every sequence, for now."""
-    if design.writable:
-        raise DesignError(place, "has no writable weights in HLS C++ yet", hint)
-    if design.keep:
-        raise DesignError(place, "keeps no states in HLS C++ yet: RTL does", hint)
+    """What HLS does not have, for now."""
     refuse_several_ports(design, place, hint)
 
 

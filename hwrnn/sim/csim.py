@@ -6,42 +6,57 @@ from __future__ import annotations
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hwrnn.backends.hls import emit_hls
+from hwrnn.backends.hls import simulated
 from hwrnn.backends.hls_views import has_wide_ports
-from hwrnn.backends.identity import top_name
 from hwrnn.design.design import Design
 from hwrnn.errors import DataError, ToolError
 from hwrnn.sim.cache import cached_build
 from hwrnn.sim.gxx import SIM, cache_key, compile_in, compiler_call, sources
 
 Ints = NDArray[np.int64]
+Write = tuple[int, int, int]  # after so many sequences, byte address, 32 bits
 DRIVER = SIM / "csim_driver.cpp"
 
 
-def simulate_csim(design: Design, sequences: Sequence[Ints]) -> list[Ints]:
+def simulate_csim(
+    design: Design,
+    sequences: Sequence[Ints],
+    *,
+    writes: Sequence[Write] = (),
+    first: Sequence[bool] | None = None,
+) -> list[Ints]:
     """What the HLS C++ of `design` makes of each sequence, (steps, features) in and out.
 
     With several streams sequence k is offered on stream k modulo `streams`, a step of each in
-    turn (`hwrnn.design.order.port_order`). Raises DataError for a sequence that the design does
-    not take, ToolError if the sources do not compile or the run fails.
+    turn (`hwrnn.design.order.port_order`). `writes` and `first`: as for `simulate_rtl`. Raises
+    DataError for a sequence that the design does not take, ToolError if the sources do not compile
+    or the run fails.
     """
     with tempfile.TemporaryDirectory(prefix="hwrnn-csim-") as folder:
-        return run_csim(design, sequences, build_csim(design), Path(folder))
+        program = build_csim(design)
+        return run_csim(design, sequences, program, Path(folder), writes=writes, first=first)
 
 
 def run_csim(
-    design: Design, sequences: Sequence[Ints], program: Path, folder: Path, *more: str
+    design: Design,
+    sequences: Sequence[Ints],
+    program: Path,
+    folder: Path,
+    *more: str,
+    writes: Sequence[Write] = (),
+    first: Sequence[bool] | None = None,
 ) -> list[Ints]:
     """Run a compiled simulation on sequences, in a folder for its files; `more` arguments."""
     for index, x in enumerate(sequences):
         check_sequence(design, index, x)
     given, made = folder / "input", folder / "output"
-    pack(sequences).tofile(given)
+    pack(sequences, first or [True] * len(sequences), writes).tofile(given)
     run_program([str(program), str(given), str(made), *more])
     found = unpack(np.fromfile(made, dtype=np.int64), design.sink.x.features)
     if len(found) != len(sequences):
@@ -51,9 +66,8 @@ def run_csim(
 
 def build_csim(design: Design, *flags: str) -> Path:
     """The compiled simulation of a design, from the cache if it has been compiled before."""
-    files = sources(emit_hls(design, golden=([], [])))
-    name = f"-DHWRNN_TOP={top_name(design)}"
-    call = compiler_call(name, *flags, precompiled=not has_wide_ports(design))
+    files = sources(simulated(design))
+    call = compiler_call(*flags, precompiled=not has_wide_ports(design))
 
     def build(folder: Path) -> None:
         files.write(folder / "src")
@@ -88,20 +102,26 @@ def check_sequence(design: Design, index: int, x: Ints) -> None:
         raise DataError(place, f"holds {x.min()}..{x.max()}; the input is {t}")
 
 
-def pack(sequences: Sequence[Ints]) -> Ints:
-    """The number of sequences; for each its number of elements, then these."""
-    parts = [np.array([len(sequences)], dtype=np.int64)]
-    for x in sequences:
-        parts += [np.array([x.size], dtype=np.int64), x.astype(np.int64).ravel()]
-    return np.concatenate(parts)
+def pack(sequences: Sequence[Ints], first: Sequence[bool], writes: Sequence[Write]) -> Ints:
+    """The file that the driver reads: sequences in runs, each behind the writes that are due."""
+    starts = sorted({0, *(min(after, len(sequences)) for after, _, _ in writes)})
+    parts = [[len(starts)]]
+    for start, end in pairwise([*starts, len(sequences)]):
+        due = [(a, word) for after, a, word in writes if min(after, len(sequences)) == start]
+        parts += [[len(due)], *map(list, due), [end - start]]
+        for k in range(start, end):
+            parts += [[int(first[k]), sequences[k].size], sequences[k].ravel().tolist()]
+    return np.array([n for part in parts for n in part], dtype=np.int64)
 
 
 def unpack(numbers: Ints, features: int) -> list[Ints]:
-    """The sequences of an output file. Raises ToolError if the design raised its error flag."""
-    error, count = numbers[:2].tolist()
+    """The sequences of an output file. Raises ToolError if the design raised an error flag."""
+    error, bad_image, count = numbers[:3].tolist()
     if error:
         raise ToolError("csim", "the design raised its error flag on sequences that it takes")
-    found, at = [], 2
+    if bad_image:
+        raise ToolError("csim", "the image has an address that nothing in the design has")
+    found, at = [], 3
     for _ in range(count):
         size = int(numbers[at])
         found.append(numbers[at + 1 : at + 1 + size].reshape(-1, features))

@@ -73,10 +73,10 @@ struct Ages {
 };
 
 // Products of one group, added to the sums of the blocks before; without memory for a single block.
-template <class L>
+template <class L, class... Image>
 inline void accumulate(typename L::Memory& memory, const Position<L>& at, const int stream,
                        const typename L::operand_t (&operand)[L::simd],
-                       typename L::acc_t (&sums)[L::gates][L::pe]) {
+                       typename L::acc_t (&sums)[L::gates][L::pe], const Image&... image) {
 #pragma HLS INLINE
   if constexpr (L::blocks > 1) {
     copy_sums(memory.acc[at.group], sums);
@@ -84,7 +84,7 @@ inline void accumulate(typename L::Memory& memory, const Position<L>& at, const 
   if (at.block == 0) {
     clear_sums(sums);
   }
-  L::multiply(stream, at.block, at.group, operand, sums);
+  L::multiply(stream, at.block, at.group, operand, sums, image...);
   if constexpr (L::blocks > 1) {
     copy_sums(sums, memory.acc[at.group]);
   }
@@ -115,9 +115,11 @@ inline bool too_early(const Phase& phase, const Position<L>& at, const Ages<L>& 
 // time has not yet come leaves the turn unused. `memory` holds what survives from turn to turn; the
 // distances that these rules guarantee are stated where it is declared. The pipeline is flushable:
 // while the loop waits for a beat of x, what was issued before goes on and comes out.
-template <class L>
+// `anew`: sequences start with this call; else the first one goes on with the states in `memory`.
+// `image`: the weights and constants of a layer in which they are written at run time.
+template <class L, class... Image>
 void engine(hls::stream<typename L::x_beat_t>& x, hls::stream<typename L::out_beat_t>& out,
-            typename L::Memory& memory) {
+            typename L::Memory& memory, const bool anew = true, const Image&... image) {
 #pragma HLS INLINE
   static_assert(L::pe >= 1 && L::pe <= L::units, "pe is between 1 and the number of units");
   static_assert(L::out_beat_t::lanes == L::pe, "a beat of the result holds pe units");
@@ -132,7 +134,7 @@ void engine(hls::stream<typename L::x_beat_t>& x, hls::stream<typename L::out_be
 STREAM:
   for (int k = 0; k < L::streams; ++k) {
 #pragma HLS UNROLL
-    fresh[k] = true;
+    fresh[k] = anew;
   }
   Position<L> at;
   typename L::x_beat_t beat;
@@ -164,13 +166,13 @@ ISSUE:
       }
       typename L::acc_t sums[L::gates][L::pe];
 #pragma HLS ARRAY_PARTITION variable=sums type=complete dim=0
-      accumulate<L>(memory, at, stream, operand, sums);
+      accumulate<L>(memory, at, stream, operand, sums, image...);
       if (phase.hand >= 0 && at.phase_ends()) {
         if (at.block_starts()) {
           ages.turns[ages.place(phase.hand, stream)] = 0;
         }
         typename L::out_beat_t result;
-        L::hand_over(phase.hand, sums, memory, stream, at.group, first, result);
+        L::hand_over(phase.hand, sums, memory, stream, at.group, first, result, image...);
         if (at.step_ends() && emits<L>(first, last)) {
           result.label(stream);
           result.last = at.block_ends() && (L::emit == Emit::first || last);

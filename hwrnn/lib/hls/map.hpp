@@ -9,9 +9,10 @@
 
 namespace hwrnn {
 
-// One call: vectors of `beats` beats each.
-template <class L>
-void map(hls::stream<typename L::x_beat_t>& x, hls::stream<typename L::out_beat_t>& out) {
+// One call: vectors of `beats` beats each. `image`: its constants, if they are written at run time.
+template <class L, class... Image>
+void map(hls::stream<typename L::x_beat_t>& x, hls::stream<typename L::out_beat_t>& out,
+         const Image&... image) {
 #pragma HLS INLINE
   using out_beat_t = typename L::out_beat_t;
   constexpr int lanes = out_beat_t::lanes;
@@ -29,7 +30,7 @@ BEAT:
       for (int lane = 0; lane < lanes; ++lane) {
 #pragma HLS UNROLL
         const int unit = beat * lanes + lane;
-        given.lane[lane] = unit < L::units ? L::cell(taken.lane[lane], beat, lane)
+        given.lane[lane] = unit < L::units ? L::cell(taken.lane[lane], beat, lane, image...)
                                            : typename out_beat_t::element_t(0);
       }
       given.last = taken.last;

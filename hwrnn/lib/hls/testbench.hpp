@@ -6,10 +6,12 @@
 #include <cstdint>
 #include <deque>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 #include <hls_stream.h>
 
+#include "image.hpp"
 #include "types.hpp"
 
 namespace hwrnn {
@@ -41,10 +43,11 @@ bool send_step(const Sequence& sequence, const std::size_t step, const int strea
 }
 
 // Writes all sequences. With several streams, sequence k goes to stream k modulo their number; a
-// step of each in turn, and a stream whose sequence has ended goes on with its next one.
+// step of each in turn, and a stream whose sequence has ended goes on with its next one. `sent`: so
+// many sequences were sent before.
 template <class P>
 void send_sequences(const std::vector<Sequence>& sequences,
-                    hls::stream<typename P::word_t>& s_axis) {
+                    hls::stream<typename P::word_t>& s_axis, const std::size_t sent = 0) {
   struct Turn {
     std::size_t sequence;
     std::size_t step;
@@ -57,13 +60,45 @@ void send_sequences(const std::vector<Sequence>& sequences,
   while (!turns.empty()) {
     Turn turn = turns.front();
     turns.pop_front();
-    const int stream = static_cast<int>(turn.sequence % streams);
+    const int stream = static_cast<int>((sent + turn.sequence) % streams);
     if (send_step<P>(sequences[turn.sequence], turn.step++, stream, s_axis)) {
       turn = {turn.sequence + streams, 0};
     }
     if (turn.sequence < sequences.size()) {
       turns.push_back(turn);
     }
+  }
+}
+
+// Writes fragments of sequences; TUSER of the first word of each says whether one starts with it.
+template <class P>
+void send_fragments(const std::vector<Sequence>& fragments, const std::vector<bool>& first,
+                    hls::stream<typename P::word_t>& s_axis) {
+  for (std::size_t k = 0; k < fragments.size(); ++k) {
+    hls::stream<typename P::word_t> words;
+    for (std::size_t step = 0; !send_step<P>(fragments[k], step, 0, words); ++step) {
+    }
+    bool starts = true;
+    while (!words.empty()) {
+      typename P::word_t word = words.read();
+      word.user = starts && first[k];
+      starts = false;
+      s_axis.write(word);
+    }
+  }
+}
+
+// Writes of an image: byte addresses, and what is written there.
+using ImageWrites = std::vector<std::pair<std::uint32_t, std::uint32_t>>;
+
+inline void send_image(const ImageWrites& writes, hls::stream<ImageWord>& s_image) {
+  for (std::size_t k = 0; k < writes.size(); ++k) {
+    ImageWord word;
+    word.data = (ap_uint<64>(writes[k].first) << 32) | writes[k].second;
+    word.keep = -1;
+    word.strb = -1;
+    word.last = k == writes.size() - 1;
+    s_image.write(word);
   }
 }
 

@@ -9,22 +9,21 @@
 
 #include <svdpi.h>
 
-#include "top.cpp"
+#include "sim_ports.hpp"
 
 namespace {
 
 using hwrnn_design::sink;
 using hwrnn_design::source;
 
-struct Ports {
+struct Board {
   std::vector<source::word_t> given;  // the words of the call that is due
+  hwrnn::ImageWrites writes;          // the image that comes before it
   hls::stream<sink::word_t> results{"results"};
-  ap_uint<32> version = 0;
-  ap_uint<64> model_hash = 0;
 };
 
-Ports& ports() {
-  static Ports made;
+Board& board() {
+  static Board made;
   return made;
 }
 
@@ -49,27 +48,28 @@ int id_of(const typename Port::word_t& word) {
 // ended or for the sequence behind one that was dropped, the call is tried again with the next
 // TLAST.
 void try_call() {
-  Ports& p = ports();
-  hls::stream<source::word_t> s_axis("s_axis");
-  hls::stream<sink::word_t> m_axis("m_axis");
-  for (const source::word_t& word : p.given) {
-    s_axis.write(word);
+  Board& b = board();
+  hwrnn_design::Ports ports;
+  for (const source::word_t& word : b.given) {
+    ports.s_axis.write(word);
   }
+  hwrnn::send_image(b.writes, ports.s_image);
+  ports.load = b.writes.empty() ? 0 : 1;
   try {
-    ap_uint<1> error = 0;
-    HWRNN_TOP(s_axis, m_axis, error, p.version, p.model_hash);
+    ports.call();
   } catch (const std::underflow_error&) {
     return;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
     std::abort();
   }
-  p.given.clear();
-  while (!s_axis.empty()) {
-    p.given.push_back(s_axis.read());
+  b.writes.clear();
+  b.given.clear();
+  while (!ports.s_axis.empty()) {
+    b.given.push_back(ports.s_axis.read());
   }
-  while (!m_axis.empty()) {
-    p.results.write(m_axis.read());
+  while (!ports.m_axis.empty()) {
+    b.results.write(ports.m_axis.read());
   }
 }
 
@@ -78,15 +78,20 @@ void try_call() {
 extern "C" {
 
 void hwrnn_dpi_reset() {
-  Ports& p = ports();
-  p.given.clear();
-  while (!p.results.empty()) {
-    p.results.read();
+  Board& b = board();
+  b.given.clear();
+  while (!b.results.empty()) {
+    b.results.read();
   }
   hwrnn_design::input_error.raised = false;
 }
 
-void hwrnn_dpi_push(const svBitVecVal* data, int id, svBit last) {
+// A write to a memory; it is taken with the next call.
+void hwrnn_dpi_write(int address, int data) {
+  board().writes.emplace_back(address, data);
+}
+
+void hwrnn_dpi_push(const svBitVecVal* data, int id, svBit last, svBit user) {
   source::word_t word;
   word.data = 0;
   constexpr int width = source::data_t::width;
@@ -98,7 +103,8 @@ void hwrnn_dpi_push(const svBitVecVal* data, int id, svBit last) {
   word.strb = -1;
   word.last = last;
   set_id<source>(word, id);
-  ports().given.push_back(word);
+  hwrnn_design::Ports::mark(word, user != 0);
+  board().given.push_back(word);
   if (last) {
     try_call();
   }
@@ -107,10 +113,10 @@ void hwrnn_dpi_push(const svBitVecVal* data, int id, svBit last) {
 svBit hwrnn_dpi_pop(svBitVecVal* data, int* id, svBit* last) {
   *id = 0;
   *last = 0;
-  if (ports().results.empty()) {
+  if (board().results.empty()) {
     return 0;
   }
-  const sink::word_t word = ports().results.read();
+  const sink::word_t word = board().results.read();
   constexpr int width = sink::data_t::width;
   for (int low = 0; low < width; low += 32) {
     const int high = low + 31 < width ? low + 31 : width - 1;

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs an emitted design on the sequences of a binary file: csim_driver INPUT OUTPUT [TRACE].
-// INPUT is 64-bit integers: the number of sequences; for each its number of elements, then these.
-// OUTPUT has the same form, with the error flag in front. TRACE, if compiled with HWRNN_TRACE, has
-// a line for each loop, and for the sums of each group: see hwrnn/trace.hpp.
+// INPUT is 64-bit integers: the number of runs; for each the number of writes of the image that
+// comes before it, address and word of each; the number of sequences, for each whether it starts
+// anew, its number of elements, then these. OUTPUT has the error flag, whether an image had an
+// address that nothing has, then the sequences of all runs: their number, for each its number of
+// elements, then these. TRACE, if compiled with HWRNN_TRACE, has a line for each loop, and for the
+// sums of each group: see hwrnn/trace.hpp.
 #include <cstdint>
 #include <cstdio>
 #include <exception>
@@ -10,9 +13,7 @@
 #include <stdexcept>
 #include <vector>
 
-#include "top.cpp"
-
-#include "hwrnn/testbench.hpp"
+#include "sim_ports.hpp"
 
 namespace {
 
@@ -37,37 +38,68 @@ void write_file(const char* name, const Numbers& numbers) {
   }
 }
 
-std::vector<hwrnn::Sequence> unpack(const Numbers& input) {
-  std::vector<hwrnn::Sequence> sequences(input.at(0));
-  auto next = input.begin() + 1;
-  for (hwrnn::Sequence& sequence : sequences) {
-    const std::int64_t size = *next++;
-    sequence.assign(next, next + size);
-    next += size;
+// Reads numbers one behind the other.
+class Reader {
+ public:
+  explicit Reader(const Numbers& numbers) : numbers_(numbers) {}
+
+  std::int64_t next() { return numbers_.at(at_++); }
+  hwrnn::Sequence next_sequence() {
+    hwrnn::Sequence sequence(static_cast<std::size_t>(next()));
+    for (std::int64_t& element : sequence) {
+      element = next();
+    }
+    return sequence;
   }
-  return sequences;
+
+ private:
+  const Numbers& numbers_;
+  std::size_t at_ = 0;
+};
+
+void send_image(Reader& input, hwrnn_design::Ports& ports) {
+  hwrnn::ImageWrites writes(static_cast<std::size_t>(input.next()));
+  for (auto& [address, data] : writes) {
+    address = static_cast<std::uint32_t>(input.next());
+    data = static_cast<std::uint32_t>(input.next());
+  }
+  hwrnn::send_image(writes, ports.s_image);
+  ports.load = writes.empty() ? 0 : 1;
 }
 
-Numbers pack(const std::vector<hwrnn::Sequence>& sequences, const bool error) {
-  Numbers output = {error ? 1 : 0, static_cast<std::int64_t>(sequences.size())};
+// Returns how many sequences were sent.
+std::size_t send_sequences(Reader& input, hwrnn_design::Ports& ports, const std::size_t sent) {
+  std::vector<hwrnn::Sequence> sequences(static_cast<std::size_t>(input.next()));
+  std::vector<bool> first(sequences.size());
+  for (std::size_t k = 0; k < sequences.size(); ++k) {
+    first[k] = input.next() != 0;
+    sequences[k] = input.next_sequence();
+  }
+  ports.send(sequences, first, sent);
+  return sequences.size();
+}
+
+Numbers run(const Numbers& numbers) {
+  Reader input(numbers);
+  hwrnn_design::Ports ports;
+  std::size_t sent = 0;
+  bool bad_image = false;
+  for (std::int64_t left = input.next(); left > 0; --left) {
+    send_image(input, ports);
+    sent += send_sequences(input, ports, sent);
+    while (!ports.s_axis.empty()) {
+      ports.call();
+      bad_image = bad_image || ports.image_error != 0;
+    }
+  }
+  Numbers output = {ports.error != 0 ? 1 : 0, bad_image ? 1 : 0};
+  const auto sequences = hwrnn::receive_sequences<hwrnn_design::sink>(ports.m_axis);
+  output.push_back(static_cast<std::int64_t>(sequences.size()));
   for (const hwrnn::Sequence& sequence : sequences) {
     output.push_back(static_cast<std::int64_t>(sequence.size()));
     output.insert(output.end(), sequence.begin(), sequence.end());
   }
   return output;
-}
-
-Numbers run(const Numbers& input) {
-  hls::stream<hwrnn_design::source::word_t> s_axis("s_axis");
-  hls::stream<hwrnn_design::sink::word_t> m_axis("m_axis");
-  ap_uint<1> error = 0;
-  ap_uint<32> version = 0;
-  ap_uint<64> model_hash = 0;
-  hwrnn::send_sequences<hwrnn_design::source>(unpack(input), s_axis);
-  while (!s_axis.empty()) {
-    HWRNN_TOP(s_axis, m_axis, error, version, model_hash);
-  }
-  return pack(hwrnn::receive_sequences<hwrnn_design::sink>(m_axis), error != 0);
 }
 
 #ifdef HWRNN_TRACE
