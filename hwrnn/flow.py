@@ -244,7 +244,7 @@ def emit(design: Design, backend: str = "hls") -> FileSet:
 
 def simulate(
     design: Design,
-    x: ArrayLike,
+    x: Inputs,
     *,
     engine: str = "rtl",
     lengths: Sequence[int] | None = None,
@@ -254,8 +254,9 @@ def simulate(
 ) -> SimResult:
     """Simulate the emitted hardware: `csim`, `rtl`, `hls_dpi`, or `netlist` (that of yosys).
 
-    x: as for `run`. The result's `outputs` are integers in the model's axes; `cycles` is first
-    input beat accepted to last output beat accepted (None for csim and hls_dpi). `trace`: a VCD
+    x: as for `run`. The result's `outputs` are integers in the model's axes, a dict by name if
+    there are several; `cycles` is first input beat accepted to last output beat accepted, over
+    all ports (None for csim and hls_dpi). `trace`: a VCD
     file to write (rtl). `image`: of another model (`weights`), written to a design with writable
     weights first (rtl); x is then quantised as that model does. `first`, for a design
     with state="keep": as for `run`; by default the batch is one sequence in fragments. Raises

@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hwrnn.backends.project import refuse_rtl_only
+from hwrnn.backends.project import refuse_rtl_only, refuse_several_ports
 from hwrnn.cmodel.data import Batch, arrange
 from hwrnn.cmodel.fragments import check_first
 from hwrnn.design.design import Design
@@ -21,6 +21,7 @@ from hwrnn.errors import DataError, DesignError
 if TYPE_CHECKING:
     from hwrnn.backends.image import Image
     from hwrnn.sim.netlist import MapDesign
+    from hwrnn.sim.rtl import RtlResult, States
 
 Ints = NDArray[np.int64]
 ENGINES = ("csim", "rtl", "hls_dpi", "netlist")
@@ -31,11 +32,12 @@ AXIS = ("rtl", "netlist")  # what has the ports of the emitted top, and takes wr
 class SimResult:
     """What a simulation gave.
 
-    `outputs`: integers in the model's axes. `cycles`: first input beat accepted to last output
-    beat accepted over all sequences; None for csim and hls_dpi.
+    `outputs`: integers in the model's axes; a dict by name if the graph has several outputs.
+    `cycles`: first input beat accepted to last output beat accepted over all sequences and ports;
+    None for csim and hls_dpi.
     """
 
-    outputs: Ints
+    outputs: Any
     cycles: int | None
 
 
@@ -63,10 +65,60 @@ def simulate_batch(
         raise DesignError("option image", f"has no meaning for {engine}", 'use engine="rtl"')
     check_steps(design, batch)
     flags = flags_of(design, first, len(batch.lengths))
-    parts, cycles = run_engine(
-        design, batch.sequences(), engine, trace, image, first=flags, map_design=map_design
+    run = Run(engine=engine, trace=trace, image=image, first=flags, map_design=map_design)
+    parts, cycles = run_ports(design, batch, run)
+    found = {o.out.name: arrange(o, parts[o.out.name]) for o in design.graph.outputs}
+    return SimResult(outputs=found if len(found) > 1 else next(iter(found.values())), cycles=cycles)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """On which engine, and how; see `simulate_batch`."""
+
+    engine: str
+    trace: Path | None = None
+    image: Image | None = None
+    first: Sequence[bool] | None = None
+    map_design: MapDesign | None = None
+
+
+def run_ports(design: Design, batch: Batch, run: Run) -> tuple[dict[str, list[Ints]], int | None]:
+    """The parts of every output, by name, and the cycles where they have a meaning."""
+    sequences = batch.sequences()
+    if len(design.sources) == len(design.sinks) == 1:
+        parts, cycles = run_engine(
+            design,
+            sequences,
+            run.engine,
+            run.trace,
+            run.image,
+            first=run.first,
+            map_design=run.map_design,
+        )
+        return {design.sink.name: parts}, cycles
+    if run.engine not in {"rtl", "netlist"}:
+        refuse_several_ports(design, f'engine "{run.engine}"', 'use engine="rtl"')
+    states = {name: list(rows) for name, rows in batch.states.items()}
+    found = run_axis(design, sequences, run, states)
+    return found.every, found.cycles
+
+
+def run_axis(design: Design, sequences: list[Ints], run: Run, states: States) -> RtlResult:
+    """What the emitted RTL, or its netlist, gives at all ports."""
+    from hwrnn.sim.netlist import simulate_netlist
+    from hwrnn.sim.rtl import simulate_rtl
+
+    writes = writes_of(design, run.image)
+    if run.engine == "rtl":
+        return simulate_rtl(
+            design, sequences, trace=run.trace, writes=writes, first=run.first, states=states
+        )
+    if run.map_design is None:
+        raise TypeError("the engine netlist needs a function that maps designs")
+    mapped = run.map_design(design)
+    return simulate_netlist(
+        design, sequences, mapped, writes=writes, first=run.first, states=states
     )
-    return SimResult(outputs=arrange(design.graph.outputs[0], parts), cycles=cycles)
 
 
 def flags_of(design: Design, first: Sequence[bool] | None, count: int) -> list[bool] | None:

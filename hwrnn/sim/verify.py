@@ -28,7 +28,7 @@ from hwrnn.design.options import Directions, Options
 from hwrnn.errors import DataError, DesignError, Mismatch
 from hwrnn.ir import Graph, Input, Output
 from hwrnn.ir.steps import fixed_steps, least_steps
-from hwrnn.sim.engines import ENGINES, run_engine
+from hwrnn.sim.engines import ENGINES, Run, run_engine, run_ports
 from hwrnn.sim.locate import InternalDifference, RunOne, locate
 from hwrnn.sim.netlist import MapDesign
 from hwrnn.sim.tools import Extra, find_package, find_yosys
@@ -203,8 +203,14 @@ def runner(graph: Graph, batch: Batch, hardware: Hardware) -> Callable[[str], Ou
         if name == "cmodel":
             model = compile_graph(graph)
             return arranged(graph, [model.run(one) for one in one_by_one(graph, batch)])
-        parts = run_sequences(name, graph, batch.sequences(), hardware)
-        return {graph.outputs[0]: arrange(graph.outputs[0], parts)}
+        if len(graph.inputs) == len(graph.outputs) == 1:
+            parts = run_sequences(name, graph, batch.sequences(), hardware)
+            return {graph.outputs[0]: arrange(graph.outputs[0], parts)}
+        steps = max(batch.lengths)
+        design = build_design(graph, hardware.board, hardware.folding, steps, hardware.options)
+        how = Run(engine=name, map_design=hardware.map_design)
+        every, _ = run_ports(design, batch, how)
+        return {o: arrange(o, every[o.out.name]) for o in graph.outputs}
 
     return run
 
