@@ -199,6 +199,26 @@ def rare(family: Family) -> Iterator[Part]:
     yield from grid("hwrnn_separate", Outputs=(2, 3, 4, 8))
     yield from grid("hwrnn_fork", Outputs=(2, 3, 4, 8))
     yield from grid("hwrnn_interleave", Inputs=(2, 3), Width=(4, 16), Beats=(1, 5, 20))
+    yield from grid("hwrnn_zip", AWidth=(4,), BWidth=(4,))
+    yield from grid(
+        "hwrnn_max", Lanes=(1, 2), AWidth=(4, 9), ASigned=(0, 1), BWidth=(5, 9), YWidth=(9,)
+    )
+    yield from grid(
+        "hwrnn_arg_max", Width=(4, 9, 16), Signed=(0, 1), Count=(3, 10), IndexWidth=(4,)
+    )
+    yield from grid(
+        "hwrnn_combine", Lanes=(1, 2), XWidth=(6,), YWidth=(6, 10), Beats=(1, 5, 20), Max=(0, 1)
+    )
+    yield from grid(
+        "hwrnn_slide", Width=(4, 12), Beats=(1, 6), Size=(3, 5), Stride=(1, 2), Before=(0, 2)
+    )
+    yield from grid("hwrnn_repeat", Width=(4, 12, 40), Beats=(1, 6, 24), Steps=(2, 7, 28))
+    yield from grid("hwrnn_embed", IndexWidth=(5, 9), Rows=(20,), Beats=(1, 4, 6, 11))
+    yield from grid("hwrnn_fragment_gate", MostFragments=(1, 2, 5, 12))
+    yield from grid("hwrnn_crop", Beats=(6, 20, 64), First=(0, 2), Count=(1, 4))
+    yield from grid("hwrnn_joint_pops", Outputs=(2, 3), Most=(2, 6, 30))
+    yield from grid("hwrnn_start_fill", Groups=(1, 5, 16, 40), Banks=(1, 2))
+    yield from grid("hwrnn_start_gate", States=(1, 2), Groups=(1, 5, 40), Banks=(1, 2))
     for inputs, width in product((2, 3, 4), (4, 9, 30)):
         for beats in ((1, 1, 1, 1), (5, 20, 3, 1), (64, 64, 64, 64)):
             packed = sum(b << (32 * k) for k, b in enumerate(beats[:inputs]))

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hwrnn.design.resources.blocks import in_luts
 from hwrnn.design.resources.features import Feature, Features, View, clog2, credit, mux
 from hwrnn.design.resources.features_lutram import unforced
 from hwrnn.design.resources.features_memory import lut_rows
+from hwrnn.design.resources.part import Part
 
 STATUS = 32 + 1 + 1 + 2 + 32 + 1 + 64  # FF of the slave: read, answers, data written, image
 
@@ -149,6 +152,72 @@ def config_slave_ffs(v: View) -> Features:
     return {"one": STATUS, "address": v("AddressWidth") - 2}
 
 
+def crop(v: View) -> Features:
+    """LUT of hwrnn_crop."""
+    return {"one": 4, "beat": 3 * clog2(v("Beats"))}
+
+
+def crop_ffs(v: View) -> Features:
+    """FF of hwrnn_crop."""
+    return {"beat": clog2(v("Beats"))}
+
+
+def joint_pops(v: View) -> Features:
+    """LUT of hwrnn_joint_pops: a counter for each output."""
+    return {"outputs": 2 * v("Outputs"), "count": 2 * v("Outputs") * credit(v("Most"))}
+
+
+def joint_pops_ffs(v: View) -> Features:
+    """FF of hwrnn_joint_pops."""
+    return {"count": v("Outputs") * credit(v("Most"))}
+
+
+def start_fill(v: View) -> Features:
+    """LUT of hwrnn_start_fill: a group, a bank, two counts of banks."""
+    banks = v("Banks")
+    return {"one": 4, "group": 2 * clog2(v("Groups")), "banks": 5 * credit(banks) + clog2(banks)}
+
+
+def start_fill_ffs(v: View) -> Features:
+    """FF of hwrnn_start_fill."""
+    return {"count": clog2(v("Groups")) + clog2(v("Banks")) + 2 * credit(v("Banks"))}
+
+
+def start_gate(v: View) -> Features:
+    """LUT of hwrnn_start_gate."""
+    return {"one": 2, "group": clog2(v("Groups")) / 2, "bank": clog2(v("Banks"))}
+
+
+def start_gate_ffs(v: View) -> Features:
+    """FF of hwrnn_start_gate."""
+    return {"bank": clog2(v("Banks"))}
+
+
+def start_vector(v: View) -> Features:
+    """LUT of hwrnn_start_vector, besides its memory."""
+    return {"choose": v("Simd") * v("Width")}
+
+
+def start_words(v: View) -> Features:
+    """LUT of hwrnn_start_words, besides its memory."""
+    return {"choose": v("Width")}
+
+
+def start_words_ffs(v: View) -> Features:
+    """FF of hwrnn_start_words, besides its memory."""
+    del v
+    return {"one": 1}
+
+
+def below(part: Part) -> tuple[Part, ...]:
+    """The parts that are counted by themselves in a part: memories of initial states."""
+    inner = {"hwrnn_start_vector": "hwrnn_vector_mem", "hwrnn_start_words": "hwrnn_state_mem"}
+    if part.module not in inner:
+        return ()
+    given = {**part.given, "Streams": part.given.get("Banks", 2), "Initial": 0}
+    return (replace(part, module=inner[part.module], given=given),)
+
+
 def of_beats(v: View) -> Features:
     """LUT memory of hwrnn_repeat."""
     return {"cells": unforced(v, v("Beats"), v("Width"), single=True)}
@@ -180,6 +249,12 @@ STEPS: dict[str, tuple[Feature, Feature]] = {
     "hwrnn_embed": (embed, embed_ffs),
     "hwrnn_fragment_gate": (fragment_gate, fragment_gate_ffs),
     "hwrnn_config_slave": (config_slave, config_slave_ffs),
+    "hwrnn_crop": (crop, crop_ffs),
+    "hwrnn_joint_pops": (joint_pops, joint_pops_ffs),
+    "hwrnn_start_fill": (start_fill, start_fill_ffs),
+    "hwrnn_start_gate": (start_gate, start_gate_ffs),
+    "hwrnn_start_vector": (start_vector, nothing),
+    "hwrnn_start_words": (start_words, start_words_ffs),
 }
 STEP_RAMS: dict[str, Feature] = {
     "hwrnn_repeat": of_beats,

@@ -21,7 +21,7 @@ from hwrnn.design.resources.features import STREAMS, Feature, Features, View, no
 from hwrnn.design.resources.features_arithmetic import ARITHMETIC
 from hwrnn.design.resources.features_lutram import LUT_RAMS
 from hwrnn.design.resources.features_memory import MEMORIES
-from hwrnn.design.resources.features_steps import STEP_RAMS, STEPS
+from hwrnn.design.resources.features_steps import STEP_RAMS, STEPS, below
 from hwrnn.design.resources.part import Part
 
 FOLDER = Path(__file__).resolve().parent
@@ -81,6 +81,11 @@ def total(counts: Iterable[Count]) -> Count:
 
 def count(part: Part, family: Family) -> Count:
     """What one part takes."""
+    return sum((own(p, family) for p in below(part)), own(part, family))
+
+
+def own(part: Part, family: Family) -> Count:
+    """What one part takes without those that are counted by themselves."""
     logic, lut_error = predicted("luts", part, family)
     rams = sum(RAMS.get(part.module, none)(View(part, family)).values())
     ffs, ff_error = predicted("ffs", part, family)
