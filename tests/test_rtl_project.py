@@ -190,7 +190,11 @@ def test_literals() -> None:
     assert str(Bits(value=1 << 40, width=41)) == "41'h10000000000"
     assert str(Numbers(values=(3, 5))) == "{32'd5, 32'd3}"
     assert str(Numbers(values=(7, 7, 7))) == "{3{32'd7}}"
-    assert sv_parameter(-(1 << 40)) == f"-64'sd{1 << 40}"
+    assert sv_parameter(-(1 << 31)) == "-32'sd2147483648"
+    assert sv_parameter((1 << 32) - 1) == "32'd4294967295"
+    for cut in (-(1 << 31) - 1, 1 << 32):
+        with pytest.raises(ValueError, match="needs more than 32 bits"):
+            sv_parameter(cut)
     assert sv_parameter(True) == "1'b1"
     with pytest.raises(ValueError, match="cannot be a SystemVerilog string"):
         sv_parameter('a"b')

@@ -28,7 +28,9 @@ from hwrnn.ir import (
     Thresholds,
     Ties,
 )
+from hwrnn.ir.types import of_values
 
+PARAMETER = IntType(-(2**31), 2**31 - 1)  # what an `int` of SystemVerilog holds
 PAIRS = {Add: "hwrnn_add", Sub: "hwrnn_sub", Mul: "hwrnn_mul"}
 
 
@@ -132,24 +134,34 @@ class Pipeline:
 
     def pair(self, p: PlacedOp, op: Add | Sub | Mul, signal: str) -> None:
         """A sum, a difference or a product."""
-        a, b = self.types[op.a], self.types[op.b]
+        a, b = ((self.operand(x, p.stage), self.types[x]) for x in (op.a, op.b))
+        y = (signal, op.out.type)
+        self.two(PAIRS[type(op)], op.out.name, a, b, y=y, register=p.registers[0])
+
+    def two(
+        self,
+        module: str,
+        name: str,
+        a: tuple[str, IntType],
+        b: tuple[str, IntType],
+        *,
+        y: tuple[str, IntType],
+        register: bool,
+    ) -> None:
+        """The instance of a module with two operands; signals and their types."""
         self.module.add(
-            PAIRS[type(op)],
-            f"u_{op.out.name}",
+            module,
+            f"u_{name}",
             {
                 "Lanes": self.path.lanes,
-                "AWidth": a.bits,
-                "ASigned": a.signed,
-                "BWidth": b.bits,
-                "BSigned": b.signed,
-                "YWidth": op.out.type.bits,
-                "Register": p.registers[0],
+                "AWidth": a[1].bits,
+                "ASigned": a[1].signed,
+                "BWidth": b[1].bits,
+                "BSigned": b[1].signed,
+                "YWidth": y[1].bits,
+                "Register": register,
             },
-            {
-                "a_i": self.operand(op.a, p.stage),
-                "b_i": self.operand(op.b, p.stage),
-                "y_o": signal,
-            },
+            {"a_i": a[0], "b_i": b[0], "y_o": y[0]},
             reset=False,
         )
 
@@ -195,6 +207,9 @@ class Pipeline:
         mul_width = max(factor_bits(c, by_shift=by_shift) for c in cells)
         add_width = max(c.room.add_bits if c.room else signed_bits(*c.add) for c in cells)
         registers = p.registers if not by_shift else (False, *p.registers)
+        if not PARAMETER.covers(y):
+            self.exact(p, how, signal, registers)
+            return
         self.module.add(
             "hwrnn_requant_scale",
             f"u_{name}",
@@ -222,6 +237,29 @@ class Pipeline:
             },
             reset=False,
         )
+
+    def exact(self, p: PlacedOp, how: ScaleShift, signal: str, registers: tuple[bool, ...]) -> None:
+        """A product and a sum, where the bounds of the result would not fit their parameters: what
+        an ArgMax compares is that wide, and is never shifted or clamped.
+        """
+        source, y, name = p.op.operands()[0], p.op.out.type, p.op.out.name
+        x = self.types[source]
+        if how.shift or not y.covers(how.sum_type(x)):
+            raise ValueError(f"%{name}: {y} is too wide for bounds")
+        mul, add = (of_values(v) for v in (how.mul, how.add))
+        product = of_values([m * v for m in how.mul for v in (x.lo, x.hi)])
+        half = self.module.wire(f"v_{name}_product", self.path.lanes * product.bits)
+        constants = (
+            self.channel([[[v] for v in values]], t.bits, stage, f"{name}_{kind}")
+            for kind, values, t, stage in (
+                ("mul", how.mul, mul, p.stage),
+                ("add", how.add, add, p.stage + registers[0]),
+            )
+        )
+        factor, addend = zip(constants, (mul, add), strict=True)
+        a, y_half = (self.operand(source, p.stage), x), (half, product)
+        self.two("hwrnn_mul", f"{name}_product", a, factor, y=y_half, register=registers[0])
+        self.two("hwrnn_add", name, y_half, addend, y=(signal, y), register=registers[1])
 
     def thresholds(self, p: PlacedOp, signal: str) -> None:
         """A requantiser by thresholds, all comparisons at once."""

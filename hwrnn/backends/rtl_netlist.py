@@ -46,8 +46,11 @@ def sv_parameter(value: Parameter) -> str:
         case bool():
             return f"1'b{int(value)}"
         case int():
-            sign, size = ("-" if value < 0 else ""), abs(value)
-            return f"{sign}{size}" if size < 1 << 31 else f"{sign}64'sd{size}"
+            if -(1 << 31) < value < 1 << 31:
+                return str(value)
+            if not -(1 << 31) <= value < 1 << 32:  # an int parameter would cut it off in silence
+                raise ValueError(f"the parameter {value} needs more than 32 bits")
+            return f"32'd{value}" if value > 0 else f"-32'sd{-value}"
         case str():
             if not value.isascii() or any(ch in value for ch in '"\\\n'):
                 raise ValueError(f"{value!r} cannot be a SystemVerilog string")
