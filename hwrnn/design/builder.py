@@ -325,6 +325,9 @@ class Builder(PortBuilder):
         """Vectors one after the other."""
         lanes = self.wanted(op.out)
         xs = [self.take(x, op, lanes) for x in op.xs]
+        if len(xs) == 1 and xs[0].type == op.out.type:
+            self.give(op.out, xs[0])
+            return
         segments = tuple(s for x in xs for s in x.segments)
         out = Stream(
             name=self.name(op.out.name),

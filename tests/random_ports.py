@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Random engines with more ports: states that start from inputs, states that are returned.
+
+`random_ports(seed)` opens the graph of `random_engines.random_case(seed)`: each state may start
+with a vector from outside, a port of its own or a part of one that several share, of the state's
+own range or behind a requantiser; each may be returned behind its last step, alone or stacked,
+and its steps as a whole. `check` runs a case: every port of the RTL == the C-model, and every
+cycle where the schedule says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from random import Random
+
+from random_engines import Case, random_case
+from rtl.graphs import ONE
+from rtl.ports import check_ports, draw_ports, run_csim
+
+import hwrnn
+from hwrnn.design.design import Design
+from hwrnn.ir import (
+    AnyOp,
+    Concat,
+    Graph,
+    Input,
+    IntType,
+    Output,
+    OutputGrid,
+    Quantiser,
+    Requant,
+    Scan,
+    ScanOutput,
+    Select,
+    Slice,
+    State,
+    Value,
+)
+from hwrnn.transforms.realise import realise_requants
+
+NAMES = ("h0", "H0", "h__0", "state", "out", "tdata_", "x_tdata")  # of inputs, some alike
+MOST_STREAMS = 5
+
+
+@dataclass
+class Opener:
+    """Collects the ops that stand in front of the layers, behind them, and at the end."""
+
+    rng: Random
+    before: list[AnyOp] = field(default_factory=list)
+    ends: list[Output] = field(default_factory=list)
+    waiting: list[Value] = field(default_factory=list)  # vectors that will be stacked
+    ports: int = 0
+    made: int = 0
+
+    def name(self, hint: str) -> str:
+        self.made += 1
+        return f"{hint}_{self.made}_"
+
+    def input(self, t: IntType, size: int, stacked: int = 1) -> Value:
+        """A further input."""
+        names = [*NAMES, *(f"v{k}" for k in range(self.ports))]
+        out = Value(name=names[self.ports], type=t, size=size)
+        self.ports += 1
+        axes = ("S", "B", "F") if stacked > 1 else ("B", "F")
+        quantiser = Quantiser(scale=ONE, type=t)
+        self.before.append(Input(out=out, quantiser=quantiser, axes=axes, stacked=stacked))
+        return out
+
+    def started(self, states: Sequence[State]) -> list[State]:
+        """The states of one layer, some of which now start with a vector from outside."""
+        chosen = [s for s in states if self.rng.random() < 0.7]
+        together = len(chosen) > 1 and self.rng.random() < 0.5
+        parts = self.parts(chosen) if together else [self.start(s.value) for s in chosen]
+        starts = {s.value.name: v.name for s, v in zip(chosen, parts, strict=True)}
+        return [replace(s, start=starts.get(s.value.name)) for s in states]
+
+    def start(self, state: Value) -> Value:
+        """A vector for one state."""
+        if self.rng.random() < 0.3:
+            wide = self.input(IntType(-100, 90), state.size)
+            out = replace(state, name=self.name("q"))
+            ratio = (Fraction(self.rng.randint(1, 60), 30) * state.type.levels / 190,)
+            self.before.append(Requant(out=out, x=wide.name, ratio=ratio, offset=(Fraction(1, 3),)))
+            return out
+        narrow = IntType(max(state.type.lo, -2), min(state.type.hi, 5))
+        return self.input(state.type if self.rng.random() < 0.7 else narrow, state.size)
+
+    def parts(self, states: Sequence[State]) -> list[Value]:
+        """Parts of one vector, for all these states."""
+        values = [s.value for s in states]
+        t = IntType(max(v.type.lo for v in values), min(v.type.hi for v in values))
+        whole = self.input(t, sum(v.size for v in values), len(values))
+        found, at = [], 0
+        for v in values:
+            found.append(replace(v, name=self.name("part"), type=t))
+            self.before.append(Slice(out=found[-1], x=whole.name, start=at))
+            at += v.size
+        return found
+
+    def returned(self, scan: Scan) -> tuple[Scan, list[AnyOp]]:
+        """The layer with outputs for some of its states, and what takes their last steps."""
+        inner, outs, behind = scan.body.scope(), list(scan.outs), []
+        for state in scan.body.states:
+            if self.rng.random() < 0.3:
+                continue
+            made = replace(inner[state.next], name=self.name("steps"), sequence=True)
+            outs.append(ScanOutput(out=made, body_value=state.next))
+            if self.rng.random() < 0.15:
+                self.give(made)
+                continue
+            last = replace(made, name=self.name("last"), sequence=False)
+            behind.append(Select(out=last, x=made.name))
+            if self.rng.random() < 0.4:
+                self.waiting.append(last)
+            else:
+                self.give(last)
+        return replace(scan, outs=tuple(outs)), behind
+
+    def give(self, x: Value) -> None:
+        """A further output."""
+        out = replace(x, name=f"r{len(self.ends)}")
+        axes = ("B", "T", "F") if x.sequence else ("B", "F")
+        self.ends.append(Output(out=out, x=x.name, grid=OutputGrid(scale=ONE), axes=axes))
+
+    def stacked(self) -> list[AnyOp]:
+        """The vectors that are returned as one."""
+        if not self.waiting:
+            return []
+        t = self.waiting[0].type
+        for v in self.waiting[1:]:
+            t = t.hull(v.type)
+        out = Value(name=self.name("stack"), type=t, size=sum(v.size for v in self.waiting))
+        self.give(out)
+        return [Concat(out=out, xs=tuple(v.name for v in self.waiting))]
+
+
+def opened(graph: Graph, seed: int) -> Graph:
+    """The graph with more inputs and outputs."""
+    opener = Opener(Random(seed))
+    first, *rest = graph.ops
+    ops: list[AnyOp] = []
+    ends: list[AnyOp] = []
+    for op in rest:
+        if isinstance(op, Scan):
+            body = replace(op.body, states=tuple(opener.started(op.body.states)))
+            scan, behind = opener.returned(replace(op, body=body))
+            ops += [scan, *behind]
+        elif isinstance(op, Output):
+            ends.append(op)
+        else:
+            ops.append(op)
+    stacked = opener.stacked()
+    made = (first, *opener.before, *ops, *stacked, *ends, *opener.ends)
+    return realise_requants(replace(graph, ops=made)).verify()
+
+
+def random_ports(seed: int) -> tuple[Case, Design]:
+    """A case with several ports, and its design."""
+    case = random_case(seed)
+    directions = "two" if case.directions == "shared" else case.directions
+    case = replace(
+        case,
+        graph=opened(case.graph, seed),
+        directions=directions,
+        streams=min(case.streams, MOST_STREAMS),
+        lengths=case.lengths[: 2 * MOST_STREAMS],
+    )
+    return case, design_of(case)
+
+
+def design_of(case: Case) -> Design:
+    """The hardware of a case."""
+    return hwrnn.build(
+        case.graph,
+        case.board,
+        folding=case.folding,
+        pipeline=case.pipeline,
+        streams=case.streams,
+        multipliers=case.multipliers,
+        max_steps=max(case.lengths),
+    )
+
+
+def check(seed: int, engine: str = "rtl") -> dict[str, object]:
+    """Every port of a case == the C-model; the facts by which the sweep counts."""
+    case, design = random_ports(seed)
+    data = draw_ports(design, case.lengths, seed)
+    values = check_ports(design, data) if engine == "rtl" else run_csim(design, data)
+    return {
+        "cells": list(case.cells),
+        "inputs": len(design.sources),
+        "outputs": len(design.sinks),
+        "streams": design.streams,
+        "values": values,
+    }
