@@ -15,12 +15,13 @@ import hwrnn
 from hwrnn.backends.rtl_parts import parts
 from hwrnn.board import Board, Family, load_board
 from hwrnn.design.memory import buffer_style
-from hwrnn.design.resources.blocks import BUFFERS, buffer_size
+from hwrnn.design.resources.blocks import BUFFERS, buffer_size, hard_multipliers
 from hwrnn.design.resources.part import Part
 
 SEED = 41
 DESIGNS = 400
 LANES = 2  # lanes are alike: as many are synthesised
+SMALL = 10  # bits of both factors of a product that is made of LUTs
 MOST_WORDS = 1 << 15  # bits of a memory of LUTs
 WANTED = {
     "hwrnn_mac_array": 36,
@@ -31,7 +32,7 @@ WANTED = {
     "hwrnn_engine_ctrl": 18,
     "hwrnn_state_mem": 18,
     "hwrnn_threshold_level": 14,
-    "hwrnn_mul": 14,
+    "hwrnn_mul": 20,
     "hwrnn_fifo": 10,
     "hwrnn_dwc": 12,
     "hwrnn_axis_out": 10,
@@ -55,7 +56,8 @@ MORE = {  # where synthesis is less regular
         "hwrnn_engine_ctrl": 44,
     },
     Family.ECP5: {"hwrnn_mac_array": 42, "hwrnn_vector_mem": 50, "hwrnn_engine_ctrl": 24},
-    Family.ICE40: {"hwrnn_mul": 22, "hwrnn_rom": 24, "hwrnn_engine_ctrl": 24},
+    Family.XC7: {"hwrnn_state_mem": 34, "hwrnn_vector_mem": 36},
+    Family.ICE40: {"hwrnn_mul": 24, "hwrnn_rom": 24, "hwrnn_engine_ctrl": 24},
 }
 UNCOUNTED = ("hwrnn_resize",)  # wires
 GROUPS = {
@@ -106,7 +108,8 @@ def kind(part: Part) -> tuple[bool, ...]:
         bool(part.given.get(name, 0)) for name in ("ByGroup", "Counted", "Lut", "Initial")
     )
     several = tuple(part.given.get(name, 1) > 1 for name in ("Lanes", "Streams", "Simd", "Blocks"))
-    return flags + several
+    small = part.given.get("AWidth", 0) + part.given.get("BWidth", 0) < SMALL
+    return (*flags, *several, small)
 
 
 def chosen(new: Sequence[Part], known: Sequence[Part], count: int) -> list[Part]:
@@ -199,6 +202,11 @@ def rare(family: Family) -> Iterator[Part]:
     yield from grid("hwrnn_separate", Outputs=(2, 3, 4, 8))
     yield from grid("hwrnn_fork", Outputs=(2, 3, 4, 8))
     yield from grid("hwrnn_interleave", Inputs=(2, 3), Width=(4, 16), Beats=(1, 5, 20))
+    for a, b, signed in product((2, 3, 4, 5, 6, 7, 8), (2, 3, 4, 5), (0, 1)):
+        given = {"AWidth": a, "ASigned": signed, "BWidth": b, "BSigned": 1, "YWidth": a + b}
+        small = Part(kernel="", module="hwrnn_mul", given={"Lanes": 1, **given, "Register": 1})
+        if a >= b and not hard_multipliers(small, family):
+            yield small
     yield from grid("hwrnn_zip", AWidth=(4,), BWidth=(4,))
     yield from grid(
         "hwrnn_max", Lanes=(1, 2), AWidth=(4, 9), ASigned=(0, 1), BWidth=(5, 9), YWidth=(9,)

@@ -63,8 +63,14 @@ def scaled(found: Features, count: float) -> Features:
 
 
 def mul(v: View) -> Features:
-    """LUT of hwrnn_mul."""
-    return scaled(product(v), v("Lanes"))
+    """LUT of hwrnn_mul. A small product of LUTs: no sign makes a factor wider."""
+    made = scale_split(v.part, v.family)
+    if made.hard:
+        return scaled(product(v), v("Lanes"))
+    a, b = v("AWidth"), v("BWidth")
+    both = float(v("ASigned", 1) and v("BSigned", 1))
+    small = soft_product(a, b) | {"signs": both * (a + b), "square": float(min(a, b) ** 2)}
+    return scaled(small, v("Lanes"))
 
 
 def product(v: View, *, closed: bool = True) -> Features:
@@ -257,8 +263,7 @@ def mac_array(v: View) -> Features:
     if blocks > 1:
         found |= {"acc": sums * adder(v, acc + carries * (not v.wide))}
         if v.wide:
-            found["first"] = sums * acc * float(simd == 1)
-            found["kept"] = 0 if v.adds else sums * acc
+            found["first"] = sums * acc * float(simd == 1 and carries)
         elif not in_luts(v.family, groups, sums * acc, single=True):
             found |= {
                 "sums": sums,
@@ -272,7 +277,7 @@ def mac_array(v: View) -> Features:
             found["sums"] = sums
             found["enables"] = banks * float(banks > 1)
     else:
-        found |= {"carry out": sums * acc * float(carries)}
+        found |= {"carry out": sums * acc * float(carries and not v.wide)}
     return found
 
 
@@ -281,7 +286,7 @@ def hard_rows(v: View, rows: PackedRows) -> Features:
     lanes = v("Lanes")
     if lanes == 1:
         return joined_rows(v, rows)
-    if v.adds:  # the weights, too
+    if v.wide:  # a carry chain with a constant needs none
         return {"overlap": float(v("Overlap", 0)) * lanes * rows.full}
     packed = adder(v, v("PackedWidth") - v("WeightWidth") + 1)
     return {
@@ -352,10 +357,11 @@ def mac_array_ffs(v: View) -> Features:
         if registers & 1:
             product = v("ProductWidth")
             bits = v("OperandWidth") + v("WeightWidth")
+            lanes = (v("Lanes") - 1) * v("Spacing") + product
             found |= {
                 "soft": rows.soft * min(product, bits),
                 "hard": rows.alone * min(product, bits),
-                "packed": rows.full * (v("PackedWidth") + v("OperandWidth")),
+                "packed": rows.full * min(v("PackedWidth") + v("OperandWidth"), lanes),
                 "overlap": float(v("Overlap", 0)) * (v("Lanes") - 1) * rows.full,
             }
         terms = [(b, w) for k, (_, b, w) in enumerate(stages(v)) if registers >> (k + 1) & 1]

@@ -14,6 +14,7 @@ from hwrnn.design.resources.contents import (
 from hwrnn.design.resources.features import Feature, Features, View, clog2, decode, index, mux
 from hwrnn.design.resources.features_lutram import starts_in_luts
 
+DEEPER = 64  # rows of AMD's LUT memory for states
 MOST_BANKS = 8  # whose multiplexers are told apart
 WIDEST = {Family.GOWIN: 8, Family.ECP5: 7}  # inputs of a function behind multiplexers
 
@@ -170,7 +171,7 @@ def state_mem(v: View) -> Features:
     depth = groups * streams
     initial = v("Initial", 0)
     found: Features = {"address": clog2(depth) * float(streams > 1 and groups > 1)}
-    if v.family in WIDEST:
+    if v.family is not Family.ICE40:
         return found | wide_state(v, depth, cells * groups)
     words = tuple((initial >> (k * w)) & ((1 << w) - 1) for k in range(cells * groups))
     made = pieces(words, index(cells * groups), w, v.family.lut_inputs) if initial else {}
@@ -189,18 +190,25 @@ def wide_state(v: View, depth: int, starts: int) -> Features:
     """The same where multiplexers put LUTs together: a bit is one function of banks, of the address
     bits that initial values depend on, and of the first step.
     """
-    w, banks, bits = v("Width"), -(-depth // lut_rows(v)), clog2(starts)
+    rows = DEEPER if v.wide else lut_rows(v)
+    w, banks, bits = v("Width"), -(-depth // rows), clog2(starts)
     whole = float(starts & (starts - 1) == 0)
     found: Features = {"odd": 1 - whole, "enables": float(banks > 1) * banks}
     if v("Initial", 0):
         name = "whole" if whole else "start"
-        found |= {f"{name}{min(bits, 8)}": w * 2.0 ** (bits - 2)}
-        deeper = -(-banks // -(-starts // lut_rows(v)))
+        found |= {f"{name}{min(bits, 8)}": w * luts_of(v, bits + 2)}
+        deeper = -(-banks // -(-starts // rows))
         return found | {"streams": w * mux(v, deeper)}
     inputs = banks + clog2(banks) + 1
     name = f"banks{banks}" if banks <= MOST_BANKS else "banks"
-    each = 2.0 ** (min(inputs, WIDEST[v.family]) - 4) if banks <= MOST_BANKS else mux(v, banks)
+    widest = WIDEST.get(v.family, inputs)
+    each = luts_of(v, min(inputs, widest)) if banks <= MOST_BANKS else mux(v, banks)
     return found | {name: w * each}
+
+
+def luts_of(v: View, inputs: int) -> float:
+    """LUTs of one function, which multiplexers put together."""
+    return 2.0 ** max(inputs - v.family.lut_inputs, 0)
 
 
 def state_mem_ffs(v: View) -> Features:
