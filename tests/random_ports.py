@@ -102,7 +102,8 @@ class Opener:
 
     def returned(self, scan: Scan) -> tuple[Scan, list[AnyOp]]:
         """The layer with outputs for some of its states, and what takes their last steps."""
-        inner, outs, behind = scan.body.scope(), list(scan.outs), []
+        inner, outs = scan.body.scope(), list(scan.outs)
+        behind: list[AnyOp] = []
         for state in scan.body.states:
             if self.rng.random() < 0.3:
                 continue

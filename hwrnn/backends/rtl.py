@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -16,7 +17,7 @@ from hwrnn.backends.rtl_netlist import Module
 from hwrnn.backends.rtl_streams import port_bits
 from hwrnn.backends.rtl_top import Top, free_name
 from hwrnn.board import Toolchain
-from hwrnn.design.design import Design, Stream, axis_width
+from hwrnn.design.design import AxisIn, AxisOut, Design, Stream, axis_width
 
 LIBRARY = PACKAGE / "lib" / "rtl"
 CHECKS = "hwrnn_stream_checks"  # assertions, in simulation only
@@ -34,8 +35,13 @@ class ModuleView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortView:
-    """A stream port, as the README describes it."""
+    """A stream port, as the README describes it: what its signals start with, its name in the
+    table of beats, and what it carries, if there are several.
+    """
 
+    port: str
+    shown: str
+    meaning: str
     features: int
     lanes: int
     beats: int
@@ -60,8 +66,10 @@ class ProjectView:
     vivado: bool
     clock_mhz: str
     period_ns: str
-    x: PortView
-    y: PortView
+    inputs: tuple[PortView, ...]
+    outputs: tuple[PortView, ...]
+    tids: str
+    held_steps: int
     max_steps: int | None
     fixed_steps: int | None
     streams: int
@@ -155,8 +163,10 @@ def project_view(
         vivado=board.toolchain is Toolchain.VIVADO,
         clock_mhz=f"{board.clock_mhz:g}",
         period_ns=f"{board.period_ns:.3f}",
-        x=port_view(design.source.out),
-        y=port_view(design.sink.x),
+        inputs=port_views(design.sources, "in"),
+        outputs=port_views(design.sinks, "out"),
+        tids=", ".join(f"`{port}_tid`" for port in with_tid(design)),
+        held_steps=design.held_steps,
         max_steps=design.source.max_steps,
         fixed_steps=design.source.fixed_steps,
         streams=design.streams,
@@ -168,9 +178,31 @@ def project_view(
     )
 
 
-def port_view(s: Stream) -> PortView:
+def with_tid(design: Design) -> list[str]:
+    """The ports that say to which of several streams a beat belongs."""
+    return [design.source.port, *(k.port for k in design.sinks)]
+
+
+def port_views(ports: Sequence[AxisIn | AxisOut], side: str) -> tuple[PortView, ...]:
+    """All inputs, or all outputs."""
+    alone = len(ports) == 1
+    return tuple(
+        port_view(
+            k.out if isinstance(k, AxisIn) else k.x,
+            port=k.port,
+            shown=side if alone else f"`{k.port}`",
+            meaning="" if alone else f": {k.name}",
+        )
+        for k in ports
+    )
+
+
+def port_view(s: Stream, *, port: str, shown: str, meaning: str) -> PortView:
     """A port's numbers."""
     return PortView(
+        port=port,
+        shown=shown,
+        meaning=meaning,
         features=s.features,
         lanes=s.lanes,
         beats=s.beats,

@@ -72,6 +72,14 @@ def emit_shell(
             "sends whole sequences, no fragments",
             'build the design with state="reset"',
         )
+    if len(design.sources) > 1 or len(design.sinks) > 1:
+        raise DesignError(
+            "the UART shell",
+            f"sends one packet and takes one; {design.graph.name} has {len(design.sources)} "
+            f"inputs and {len(design.sinks)} outputs",
+            "export a module that takes the sequence alone and returns one tensor; or use the "
+            "AXI4-Stream ports of the RTL",
+        )
     files = emit_rtl(design)
     if f"rtl/{CORE}.sv" in files:
         raise DesignError(f"model {design.name}", f"makes a module {CORE}", "rename the model")

@@ -251,6 +251,7 @@ Kernel = (
 class Design:
     """Kernels in the order of the data, for one board. `model_hash` is of the graph's text.
 
+    `held_steps`: with several outputs, the steps of a sequence for which each of them has room.
     `streams`: so many independent sequences interleave, TID tells which. `bound`: what keeps a
     design that was searched for a target from being smaller or faster. `options` and `folds`:
     with what it was built, layer by layer.
@@ -262,6 +263,7 @@ class Design:
     kernels: tuple[Kernel, ...]
     model_hash: str
     max_steps: int | None = None
+    held_steps: int = 0
     streams: int = 1
     bound: str | None = None
     options: Options = field(default_factory=Options)

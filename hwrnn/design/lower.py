@@ -130,6 +130,7 @@ class Site:
             kernels=make_products(kernels, self.board, self.options.multipliers),
             model_hash="",
             max_steps=self.max_steps,
+            held_steps=self.held_steps,
             streams=self.options.streams,
             options=self.options,
             folds=tuple(folds.items()),
