@@ -4,7 +4,8 @@
 Three tables a cell, each a cross product: how a layer is built (`structure`), which quantisers it
 has (`quantisers`), and which of them are left out (`partly`). `exact` is against the models of
 tests/exact_cell.py and tests/exact_other_cells.py, which read the exported file and import nothing
-of hwrnn. `benchmarks/option_matrix.py` runs all, tests/test_option_matrix.py a tenth.
+of hwrnn. `benchmarks/option_matrix.py` runs all, tests/test_option_matrix.py a tenth, and what
+failed once.
 """
 
 from __future__ import annotations
@@ -41,6 +42,17 @@ PARTLY = (
     ("lstm", "gate_acc_quant off"),
 )
 """Partly quantised layers that also run as hardware."""
+PAST: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("lstm", "quantisers", {"activations": "zero point", "states": "inputs, returned"}),
+    ("lstm", "quantisers", {"activations": "unsigned", "states": "constant"}),
+    ("rnn", "quantisers", {"activations": "zero point", "states": "constant"}),
+    ("gru", "quantisers", {"weights": "zero point", "states": "inputs, returned"}),
+    ("lstm", "structure", {"num_layers": 2, "directions": "shared input weights"}),
+    ("rnn", "structure", {"num_layers": 2, "batch_first": False, "directions": "two"}),
+    ("lstm", "partly", {"scales": "power of two", "io_quant off": True}),
+    ("gru", "partly", {"scales": "power of two", "hidden_state_quant off": True}),
+)
+"""What was wrong or crashed once: the first combination with these options."""
 Factors = dict[str, tuple[Any, ...]]
 
 COMMON: Factors = {
@@ -182,6 +194,16 @@ def sample(step: int) -> list[Case]:
         Case(cell, table, k)
         for cell, table in product(CELLS, TABLES)
         for k in range(int(rng.integers(step)), len(combinations(cell, table)), step)
+    ]
+
+
+def past() -> list[Case]:
+    """The combinations that failed once."""
+    return [
+        Case(
+            cell, table, next(k for k, o in enumerate(combinations(cell, table)) if o | wanted == o)
+        )
+        for cell, table, wanted in PAST
     ]
 
 
