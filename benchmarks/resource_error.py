@@ -25,7 +25,7 @@ from hwrnn.backends.rtl import top_name  # noqa: E402
 from hwrnn.errors import DesignError  # noqa: E402
 from hwrnn.synth.yosys import Source, synthesise  # noqa: E402
 
-SEED, COUNT = 2026, 40
+SEED, COUNT = 2027, 40
 TRAINED_EVERY = 4  # designs: one has trained weights
 NEAR, FAR = 10, 25  # percent
 SHARE = 0.9  # of the designs whose LUTs are near

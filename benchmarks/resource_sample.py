@@ -207,7 +207,7 @@ def rare(family: Family) -> Iterator[Part]:
         small = Part(kernel="", module="hwrnn_mul", given={"Lanes": 1, **given, "Register": 1})
         if a >= b and not hard_multipliers(small, family):
             yield small
-    yield from grid("hwrnn_zip", AWidth=(4,), BWidth=(4,))
+    yield from grid("hwrnn_zip")
     yield from grid(
         "hwrnn_max", Lanes=(1, 2), AWidth=(4, 9), ASigned=(0, 1), BWidth=(5, 9), YWidth=(9,)
     )

@@ -85,8 +85,9 @@ def instance(k: int, part: Part) -> str:
     if part.style != "auto":
         given["Style"] = f'"{part.style}"'
     parameters = ", ".join(f".{n}({v})" for n, v in given.items())
+    parameters = f"#({parameters}) " if parameters else ""
     ports = ", ".join(f".{n}({wire})" for n, wire in connections(part.module).items())
-    return f"  {part.module} #({parameters}) u{k} ({ports});"
+    return f"  {part.module} {parameters}u{k} ({ports});"
 
 
 def literal(value: int) -> str:
@@ -99,7 +100,8 @@ def literal(value: int) -> str:
 def connections(module: str) -> Mapping[str, str]:
     """Inputs are bits of one port, outputs are open."""
     text = re.sub(r"//.*", "", library_text(module))
-    ports = text[text.index(") (") + 3 : text.index(");", text.index(") ("))]
+    start = text.index(") (") + 3 if "#(" in text else text.index("(") + 1
+    ports = text[start : text.index(");", start)]
     found = {}
     for line in ports.split("\n"):
         match = re.search(r"\b(input|output)\b.*?(\w+)\s*,?\s*$", line)

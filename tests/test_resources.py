@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 from resource_designs import draw  # noqa: E402 - after the path
-from resource_error import FAR, NEAR, SEED, design_of, measure, shortfalls  # noqa: E402
+from resource_error import FAR, NEAR, design_of, measure, shortfalls  # noqa: E402
 
 import hwrnn  # noqa: E402
 from hwrnn.backends.rtl_parts import parts  # noqa: E402
@@ -28,13 +28,19 @@ from hwrnn.design.resources.blocks import (  # noqa: E402
     memory_blocks,
     product_blocks,
     rom_blocks,
+    split,
     stack,
 )
-from hwrnn.design.resources.contents import distinct_columns, pieces  # noqa: E402
+from hwrnn.design.resources.contents import (  # noqa: E402
+    distinct_columns,
+    pieces,
+    wide_pieces,
+)
 from hwrnn.design.resources.model import FOLDER, MODULES, Count, coefficients  # noqa: E402
 from hwrnn.design.resources.part import Part  # noqa: E402
 
-SAMPLE = (2, 7, 12, 22)  # small designs, whose synthesis is quick
+SEED = 2026  # not that of the whole check
+SAMPLE = (5, 6, 8, 14, 22)  # small designs of each family, whose synthesis is quick
 SMALL = 4  # products of a cycle
 
 # -- blocks ----------------------------------------------------------------------------------------
@@ -63,6 +69,16 @@ def test_products_take_the_blocks_that_yosys_makes_of_them(
 ) -> None:
     assert product_blocks(family, a, b, a + b, signed=signed) == blocks
     assert product_blocks(family, b, a, a + b, signed=signed) == blocks
+
+
+def test_pieces_of_a_product_are_joined_by_adders_of_what_they_have_in_common() -> None:
+    assert split(Family.ECP5, 16, 16, 32, signed=True).joins == ()
+    made = split(Family.ECP5, 17, 27, 40, signed=True)
+    assert (made.hard, made.joins) == (2, (22,))
+    zero = split(Family.ECP5, 16, 19, 35, signed=True, positive=True)
+    assert (zero.hard, zero.joins, zero.soft) == (1, (), ())  # the top bit is always 0
+    signed = split(Family.ECP5, 16, 19, 35, signed=True)
+    assert (signed.hard, len(signed.joins), len(signed.soft)) == (1, 1, 1)
 
 
 def test_deep_memories_are_stacked_where_that_costs_less() -> None:
@@ -119,6 +135,15 @@ def test_pieces_are_the_distinct_functions_of_a_table() -> None:
     assert pieces(words, 6, 1, 4)["leaves"] == len(kinds)
     assert pieces([5] * 16, 4, 3, 4)["leaves"] == 0
     assert pieces(list(range(16)), 4, 4, 4)["leaves"] == 0  # bits of the address
+
+
+def test_a_wide_function_takes_luts_by_the_address_bits_that_it_depends_on() -> None:
+    rng = np.random.default_rng(5)
+    half = [int(w) for w in rng.permutation(32)]
+    assert wide_pieces(half, 5, 5, 8) == {"wide": 10}  # two LUTs of four inputs for each bit
+    assert wide_pieces(half + half, 6, 5, 8) == {"wide": 10}  # the top address bit does nothing
+    assert wide_pieces(list(range(32)), 5, 5, 8) == {"wide": 0}
+    assert wide_pieces([0, 1, 1, 0] * 4, 4, 1, 8) == {"wide": 1}
 
 
 def test_equal_and_constant_columns_have_one_register_or_none() -> None:

@@ -254,7 +254,45 @@ def hard_multipliers(part: Part, family: Family) -> float:
         return v("Lanes") * product_blocks(family, a, b, y, signed=signed)
     if part.module == "hwrnn_requant_scale":
         return v("Lanes") * scale_blocks(part, family)
+    beats = v("Beats")
+    if beats & (beats - 1) == 0:
+        return 0
+    if part.module == "hwrnn_embed":  # a row times the beats of one
+        address = (v("Rows", 2) * beats - 1).bit_length()
+        bits = min(v("IndexWidth", 8), address)
+        return product_blocks(family, bits, beats.bit_length(), address, signed=False)
+    if part.module == "hwrnn_slide":  # so many steps further
+        depth, steps = window(v)
+        return product_blocks(
+            family, steps, beats.bit_length(), depth.bit_length() + 1, signed=False
+        )
     return 0
+
+
+def window(v: Widths) -> tuple[int, int]:
+    """Words of hwrnn_slide's memory, and bits of its counts of steps."""
+    needed = v("Size", 3) + max(v("Stride") - v("After", 0), 0)
+    return needed * v("Beats"), (needed + v("Size", 3) + v("Stride")).bit_length()
+
+
+def step_memory(v: Widths) -> tuple[int, int]:
+    """Depth and width of the memory of what works on whole steps."""
+    match v.part.module:
+        case "hwrnn_combine":
+            return v("Beats"), v("Lanes") * v("YWidth", 8)
+        case "hwrnn_slide":
+            return window(v)[0], v("Width", 8)
+        case _:
+            return v("Beats"), v("Width", 8)
+
+
+def in_blocks(v: Widths, family: Family) -> bool:
+    """True if yosys makes such a memory of blocks: iCE40 has no other, and its registers cost as
+    much as their bits.
+    """
+    depth, width = step_memory(v)
+    cost = BLOCKS[family][0].cost * fewest(family, depth, width) + AROUND
+    return family is Family.ICE40 and depth * width > cost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -308,6 +346,8 @@ BLOCKS: dict[Family, tuple[Block, ...]] = {
 }
 BLOCKS[Family.XCUP] = BLOCKS[Family.XC7]
 ROMS = ("hwrnn_rom", "hwrnn_rom_ahead", "hwrnn_lut", "hwrnn_threshold_level")
+AROUND = 16  # what a block costs besides its own
+STEP_MEMORIES = ("hwrnn_combine", "hwrnn_repeat", "hwrnn_slide")
 BUFFERS = ("hwrnn_fifo", "hwrnn_frame_fifo", "hwrnn_reverse", "hwrnn_select_step")
 
 
@@ -338,6 +378,8 @@ def memory_blocks(part: Part, family: Family) -> float:
         if part.style != "block" or part.given.get("First", 0):
             return 0
         return fewest(family, *buffer_size(part))
+    if part.module in STEP_MEMORIES and in_blocks(Widths(part), family):
+        return fewest(family, *step_memory(Widths(part)))
     if part.module in ROMS and rom_in_block(part, family):
         return rom_blocks(family, *rom_size(part))
     return 0

@@ -196,7 +196,7 @@ def wide_state(v: View, depth: int, starts: int) -> Features:
     found: Features = {"odd": 1 - whole, "enables": float(banks > 1) * banks}
     if v("Initial", 0):
         name = "whole" if whole else "start"
-        found |= {f"{name}{min(bits, 8)}": w * luts_of(v, bits + 2)}
+        found |= {f"{name}{min(bits, 6 if v.wide else 8)}": w * luts_of(v, bits + 2)}
         deeper = -(-banks // -(-starts // rows))
         return found | {"streams": w * mux(v, deeper)}
     inputs = banks + clog2(banks) + 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hwrnn.design.resources.blocks import in_luts
+from hwrnn.design.resources.blocks import in_blocks, in_luts, window
 from hwrnn.design.resources.features import Feature, Features, View, clog2, credit, mux
 from hwrnn.design.resources.features_lutram import unforced
 from hwrnn.design.resources.features_memory import lut_rows
@@ -16,6 +16,8 @@ STATUS = 32 + 1 + 1 + 2 + 32 + 1 + 64  # FF of the slave: read, answers, data wr
 
 def held(v: View, depth: int, width: int, *, single: bool = True) -> Features:
     """The logic of a memory that is read in the cycle of its address."""
+    if in_blocks(v, v.family):
+        return {"block": 1, "word": width}
     if in_luts(v.family, depth, width, single=single):
         return {"banks": width * mux(v, -(-depth // lut_rows(v)))}
     return {"mux": width * mux(v, depth), "enables": float(depth > 1) * depth}
@@ -23,6 +25,8 @@ def held(v: View, depth: int, width: int, *, single: bool = True) -> Features:
 
 def held_ffs(v: View, depth: int, width: int, *, single: bool = True) -> Features:
     """Its registers, if it is made of them."""
+    if in_blocks(v, v.family):
+        return {"block": 1, "word": width}
     return {"stored": 0 if in_luts(v.family, depth, width, single=single) else depth * width}
 
 
@@ -75,12 +79,6 @@ def combine_ffs(v: View) -> Features:
     vectors, beats = v("Vectors", 0), v("Beats")
     counts = clog2(beats) + clog2(max(vectors, 1)) + int(vectors > 0)
     return {"count": counts, "one": 2, **held_ffs(v, beats, v("Lanes") * v("YWidth"))}
-
-
-def window(v: View) -> tuple[int, int]:
-    """Words of hwrnn_slide's memory, and bits of its counts of steps."""
-    needed = v("Size") + max(v("Stride") - v("After", 0), 0)
-    return needed * v("Beats"), (needed + v("Size") + v("Stride")).bit_length()
 
 
 def slide(v: View) -> Features:
