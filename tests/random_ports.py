@@ -35,7 +35,6 @@ from hwrnn.ir import (
     ScanOutput,
     Select,
     Slice,
-    State,
     Value,
 )
 from hwrnn.transforms.realise import realise_requants
@@ -69,13 +68,24 @@ class Opener:
         self.before.append(Input(out=out, quantiser=quantiser, axes=axes, stacked=stacked))
         return out
 
-    def started(self, states: Sequence[State]) -> list[State]:
-        """The states of one layer, some of which now start with a vector from outside."""
-        chosen = [s for s in states if self.rng.random() < 0.7]
-        together = len(chosen) > 1 and self.rng.random() < 0.5
-        parts = self.parts(chosen) if together else [self.start(s.value) for s in chosen]
-        starts = {s.value.name: v.name for s, v in zip(chosen, parts, strict=True)}
-        return [replace(s, start=starts.get(s.value.name)) for s in states]
+    def choose(self, scans: Sequence[Scan]) -> dict[tuple[str, str], str]:
+        """Where states of the layers start, by layer and state; those of several may share one
+        input.
+        """
+        chosen = [
+            (scan.out.name, s.value)
+            for scan in scans
+            for s in scan.body.states
+            if self.rng.random() < 0.7
+        ]
+        together = [v for v in chosen if self.rng.random() < 0.6]
+        pool = together if len(together) > 1 and self.rng.random() < 0.6 else []
+        alone = [v for v in chosen if v not in pool]
+        starts = [self.start(v) for _, v in alone] + self.parts([v for _, v in pool])
+        return {
+            (layer, v.name): start.name
+            for (layer, v), start in zip((*alone, *pool), starts, strict=True)
+        }
 
     def start(self, state: Value) -> Value:
         """A vector for one state."""
@@ -88,11 +98,14 @@ class Opener:
         narrow = IntType(max(state.type.lo, -2), min(state.type.hi, 5))
         return self.input(state.type if self.rng.random() < 0.7 else narrow, state.size)
 
-    def parts(self, states: Sequence[State]) -> list[Value]:
+    def parts(self, values: Sequence[Value]) -> list[Value]:
         """Parts of one vector, for all these states."""
-        values = [s.value for s in states]
+        if not values:
+            return []
         t = IntType(max(v.type.lo for v in values), min(v.type.hi for v in values))
-        whole = self.input(t, sum(v.size for v in values), len(values))
+        size = sum(v.size for v in values)
+        alike = len({v.size for v in values}) == 1
+        whole = self.input(t, size, len(values) if alike else 1)
         found, at = [], 0
         for v in values:
             found.append(replace(v, name=self.name("part"), type=t))
@@ -141,13 +154,17 @@ class Opener:
 def opened(graph: Graph, seed: int) -> Graph:
     """The graph with more inputs and outputs."""
     opener = Opener(Random(seed))
+    starts = opener.choose(graph.scans)
     first, *rest = graph.ops
     ops: list[AnyOp] = []
     ends: list[AnyOp] = []
     for op in rest:
         if isinstance(op, Scan):
-            body = replace(op.body, states=tuple(opener.started(op.body.states)))
-            scan, behind = opener.returned(replace(op, body=body))
+            states = tuple(
+                replace(s, start=starts.get((op.out.name, s.value.name))) for s in op.body.states
+            )
+            opening = replace(op, body=replace(op.body, states=states))
+            scan, behind = opener.returned(opening)
             ops += [scan, *behind]
         elif isinstance(op, Output):
             ends.append(op)
@@ -197,3 +214,28 @@ def check(seed: int, engine: str = "rtl") -> dict[str, object]:
         "streams": design.streams,
         "values": values,
     }
+
+
+def all_states(graph: Graph) -> Graph:
+    """The graph with every state of its only layer as an input and as an output, by name."""
+    first, scan, *rest = graph.ops
+    assert isinstance(scan, Scan)
+    inputs, ends, outs = [], [], list(scan.outs)
+    for state in scan.body.states:
+        port = replace(state.value, name=f"{state.value.name}0")
+        quantiser = Quantiser(scale=ONE, type=port.type)
+        inputs.append(Input(out=port, quantiser=quantiser, axes=("B", "F")))
+        made = scan.body.scope()[state.next]
+        steps = replace(made, name=f"{state.value.name}_steps", sequence=True)
+        last = replace(made, name=f"{state.value.name}_last")
+        out = replace(made, name=f"{state.value.name}n")
+        outs.append(ScanOutput(out=steps, body_value=state.next))
+        ends += [
+            Select(out=last, x=steps.name),
+            Output(out=out, x=last.name, grid=OutputGrid(scale=ONE), axes=("B", "F")),
+        ]
+    states = tuple(
+        replace(s, start=port.out.name) for s, port in zip(scan.body.states, inputs, strict=True)
+    )
+    opening = replace(scan, body=replace(scan.body, states=states), outs=tuple(outs))
+    return replace(graph, ops=(first, *inputs, opening, *rest, *ends)).verify()
