@@ -32,9 +32,9 @@ from hwrnn.design.folding import FoldingSpec
 from hwrnn.design.folding_file import folding_of
 from hwrnn.design.goal import goal_of
 from hwrnn.design.lower import build_design
-from hwrnn.design.options import options
+from hwrnn.design.options import options, whole_number
 from hwrnn.design.solver import solve
-from hwrnn.errors import DesignError, shorten
+from hwrnn.errors import OutputError, shorten
 from hwrnn.frontend.export import export
 from hwrnn.ir import Graph, Output
 
@@ -59,6 +59,9 @@ __all__ = [
     "verify",
     "weights",
 ]
+
+MOST_STEPS = 100_000  # of a schedule, which is computed step by step
+MOST_BUFFERED = 1 << 24  # steps of a sequence; no board has room for more
 
 Ints = NDArray[np.int64]
 Arrays = NDArray[Any] | dict[str, NDArray[Any]]
@@ -203,8 +206,8 @@ def build(
         from hwrnn.transforms.top_one import top_one
 
         graph = top_one(graph)
-    if max_steps is not None and max_steps < 1:
-        raise DesignError("option max_steps", f"is {max_steps}", "a sequence has at least 1 step")
+    if max_steps is not None:
+        max_steps = whole_number("max_steps", max_steps, MOST_BUFFERED)
     found = board if isinstance(board, Board) else load_board(board)
     chosen = options(
         pipeline=pipeline,
@@ -225,8 +228,8 @@ def build(
 
 def estimate(design: Design, steps: int | None = None) -> Estimate:
     """Cycles, latency and resources of a design; see `hwrnn.design.estimate.Estimate`."""
-    if steps is not None and steps < 1:
-        raise DesignError("option steps", f"is {steps}", "a sequence has at least 1 step")
+    if steps is not None:
+        steps = whole_number("steps", steps, MOST_STEPS)
     from hwrnn.backends.rtl_parts import fitted
 
     return fitted(design, steps)
@@ -267,8 +270,17 @@ def simulate(
 
     graph = design.graph if image is None else image.graph
     batch: Batch = take_batch(graph, x, lengths)
-    file = Path(trace) if trace else None
+    file = None if trace is None else writable(Path(trace))
     return simulate_batch(design, batch, engine, file, image, first=first, map_design=map_design)
+
+
+def writable(path: Path) -> Path:
+    """Where a file is to go. Raises OutputError if none can be there."""
+    if path.is_dir():
+        raise OutputError(str(path), "is a folder", "name a file in it")
+    if not path.absolute().parent.is_dir():
+        raise OutputError(str(path), "its folder does not exist", "create it first")
+    return path
 
 
 def synthesise(

@@ -292,11 +292,11 @@ def test_streams_do_not_go_with_whole_sequences() -> None:
     )
 
 
-@pytest.mark.parametrize("value", [0, -1, 2.0, True, "2"])
+@pytest.mark.parametrize("value", [0, -1, 2.0, True, "2", 257])
 def test_streams_are_a_number(value: object) -> None:
     with pytest.raises(DesignError) as fault:
         hwrnn.build(lstm(3, 4), streams=value)  # type: ignore[arg-type]
-    assert str(fault.value) == f"option streams: is {value!r}\n  hint: a whole number from 1"
+    assert str(fault.value) == f"option streams: is {value!r}\n  hint: a whole number from 1 to 256"
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import index
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hwrnn.cmodel.fast import Compiled
-from hwrnn.errors import DataError
+from hwrnn.errors import DataError, shorten
 from hwrnn.ir import Graph, Input, Output
 from hwrnn.ir.exact import one_rounding, quantise, to_float32
 from hwrnn.ir.steps import step_counts
@@ -67,12 +68,12 @@ def by_name(graph: Graph, x: Inputs) -> dict[str, NDArray[np.generic]]:
     """One array for each input."""
     names = [port.out.name for port in graph.inputs]
     if isinstance(x, Mapping):
-        found = {str(name): np.asarray(value) for name, value in x.items()}
+        found = {str(name): as_array(str(name), value) for name, value in x.items()}
     elif isinstance(x, tuple) and len(names) > 1:
-        found = {n: np.asarray(v) for n, v in zip(names, x, strict=False)}
+        found = {n: as_array(n, v) for n, v in zip(names, x, strict=False)}
         found |= {f"number {k}": np.empty(0) for k in range(len(names), len(x))}
     else:
-        found = {names[0]: np.asarray(x)}
+        found = {names[0]: as_array(names[0], x)}
     wrong = [n for n in names if n not in found] + [n for n in found if n not in names]
     if wrong:
         what = "is missing" if wrong[0] in names else "is none of the model's"
@@ -99,6 +100,15 @@ def feeds(
     """What an engine is given: some sequences of a batch, all of one length."""
     first = {graph.inputs[0].out.name: batch.q[:steps, members]}
     return first | {name: q[members] for name, q in batch.states.items()}
+
+
+def as_array(name: str, value: ArrayLike) -> NDArray[np.generic]:
+    """What was given for an input, as an array."""
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        hint = "pad sequences of different lengths, and pass their lengths"
+        raise DataError(f'input "{name}"', "is no array: its rows differ", hint) from error
 
 
 def one_by_one(graph: Graph, batch: Batch) -> list[dict[str, Ints]]:
@@ -136,7 +146,8 @@ def to_integers(place: str, array: NDArray[np.generic], port: Input) -> Ints:
         return array.astype(np.int64)
     if array.dtype.kind != "f":
         raise DataError(place, f"has the type {array.dtype}", "pass float32, or quantised integers")
-    real = array.astype(np.float32).astype(np.float64)
+    with np.errstate(over="ignore"):
+        real = array.astype(np.float32).astype(np.float64)
     if not np.isfinite(real).all():
         at = tuple(int(k) for k in np.argwhere(~np.isfinite(real))[0])
         step = f"step {at[0]}, " if real.ndim == 3 else ""
@@ -155,7 +166,7 @@ def check_lengths(
 ) -> tuple[int, ...]:
     """One length a sequence, which the graph takes."""
     steps, batch = array.shape[:2]
-    found = tuple(int(n) for n in lengths) if lengths is not None else (steps,) * batch
+    found = whole_lengths(lengths) if lengths is not None else (steps,) * batch
     if len(found) != batch:
         raise DataError("lengths", f"has {len(found)} entries for {batch} sequences")
     for n in found:
@@ -164,6 +175,15 @@ def check_lengths(
     for n in sorted(set(found)):
         step_counts(graph, n)
     return found
+
+
+def whole_lengths(lengths: Sequence[int]) -> tuple[int, ...]:
+    """The entries as numbers."""
+    try:
+        return tuple(index(n) for n in lengths)
+    except TypeError as error:
+        hint = "pass a whole number for each sequence"
+        raise DataError("lengths", f"is {shorten(repr(lengths), 60)}", hint) from error
 
 
 def arrange(output: Output, parts: Sequence[Ints]) -> Ints:

@@ -51,7 +51,10 @@ def runs(first: Sequence[bool]) -> list[list[int]]:
 
 def check_first(first: Sequence[bool], count: int) -> list[bool]:
     """One flag for each of `count` fragments. Raises DataError."""
-    flags = list(first)
+    try:
+        flags = list(first)
+    except TypeError as error:
+        raise DataError("first", f"is {first!r}", "pass a flag for each fragment") from error
     if len(flags) != count:
         raise DataError("first", f"has {len(flags)} entries for {count} fragments")
     for flag in flags:

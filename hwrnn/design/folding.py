@@ -12,7 +12,9 @@ import difflib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from operator import index
 from pathlib import Path
+from typing import Any
 
 from hwrnn.errors import DesignError
 
@@ -165,14 +167,23 @@ def fold_of(layer: LayerShape, table: Mapping[str, object], base: Fold) -> Fold:
 def size(layer: LayerShape, key: str, value: object) -> int:
     """A checked pe or simd."""
     place, (most, what) = f'folding "{layer.name}"', layer.most(key)
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+    found = as_whole(value)
+    if found < 1:
         hint = f"{key} is a whole number from 1 to {most}"
         raise DesignError(place, f"{key} is {value!r}", hint)
-    if value > most:
+    if found > most:
         raise DesignError(
-            place, f"{key} {value} is more than the {what}", f"use {key} {most} or less"
+            place, f"{key} {found} is more than the {what}", f"use {key} {most} or less"
         )
-    return value
+    return found
+
+
+def as_whole(value: Any) -> int:  # noqa: ANN401 - whatever a user wrote
+    """A whole number, also one of numpy's; 0 for what is none."""
+    try:
+        return 0 if isinstance(value, bool) else index(value)
+    except TypeError:
+        return 0
 
 
 def folding_text(folding: Mapping[str, Mapping[str, object]]) -> str:

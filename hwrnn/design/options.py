@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from enum import Enum
 
 from hwrnn.design.engine import Storage
+from hwrnn.design.folding import as_whole
 from hwrnn.design.latency import Pipeline
 from hwrnn.design.multipliers import OPTIONS
 from hwrnn.errors import DesignError
+
+MOST_STREAMS = 256  # TID has up to 8 bits
 
 
 class Directions(Enum):
@@ -51,19 +54,26 @@ def options(
     state: str = "reset",
 ) -> Options:
     """The options from what a user wrote. Raises DesignError naming what is legal."""
-    if isinstance(streams, bool) or not isinstance(streams, int) or streams < 1:
-        raise DesignError("option streams", f"is {streams!r}", "a whole number from 1")
+    count = whole_number("streams", streams, MOST_STREAMS)
     if not isinstance(writable_weights, bool):
         raise DesignError("option writable_weights", f"is {writable_weights!r}", "True or False")
     return Options(
         pipeline=Pipeline(one_of("pipeline", pipeline, values(Pipeline))),
-        streams=streams,
+        streams=count,
         directions=Directions(one_of("directions", directions, values(Directions))),
         weights=one_of("weights", weights, ("auto", *(s.value for s in Storage))),
         multipliers=one_of("multipliers", multipliers, OPTIONS),
         writable=writable_weights,
         state=StateRule(one_of("state", state, values(StateRule))),
     )
+
+
+def whole_number(name: str, value: object, most: int) -> int:
+    """An option that is a number from 1 to `most`."""
+    found = as_whole(value)
+    if not 1 <= found <= most:
+        raise DesignError(f"option {name}", f"is {value!r}", f"a whole number from 1 to {most:,}")
+    return found
 
 
 def values(known: type[Enum]) -> tuple[str, ...]:

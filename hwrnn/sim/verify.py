@@ -147,9 +147,12 @@ def verify_graph(
     hardware: Hardware,
 ) -> VerifyReport:
     """Run every engine on x and compare; see `hwrnn.verify`."""
+    engines = (engines,) if isinstance(engines, str) else tuple(engines)
+    known = f"the engines are {', '.join(ALL)}"
+    if not engines:
+        raise DesignError("option engines", "is empty: nothing would be compared", known)
     for name in engines:
         if name not in ALL:
-            known = f"the engines are {', '.join(ALL)}"
             raise DesignError(f'engine "{name}"', "is not known", known)
     batch = random_batch(graph) if x is None else take_batch(graph, x)
     values = [run_plain(graph, one) for one in one_by_one(graph, batch)]
