@@ -157,6 +157,18 @@ class Strange(torch.nn.Module):
         return self.lstm(x)[0]
 
 
+class Packed(torch.nn.Module):
+    """Sequences of different lengths, as torch has them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm = lstm()
+
+    def forward(self, x: Any) -> Any:  # noqa: ANN401
+        lengths = torch.arange(len(x), 0, -1).clamp(max=x.shape[1])
+        return self.lstm(nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True))
+
+
 def lstm(**options: Any) -> Any:  # noqa: ANN401
     return nn.LSTM(3, 4, batch_first=True, **options)
 
@@ -170,7 +182,18 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "parameter": (
         lambda: Strange(lstm=lstm(), gain=nn.Parameter(torch.ones(1))),
         f"module: {__name__}.Strange has parameters (gain), but no quantised form here\n"
-        "  hint: quantise it by hand with Brevitas, or leave it out",
+        "  hint: if it is an initial state or another constant, make it a buffer (register_buffer)",
+    ),
+    "parametrised": (
+        lambda: Strange(lstm=lstm(), head=nn.utils.parametrizations.weight_norm(nn.Linear(4, 2))),
+        'module "head": torch.nn.utils.parametrize.ParametrizedLinear has parameters (bias), but '
+        "no quantised form here\n"
+        "  hint: make it plain: torch.nn.utils.parametrize.remove_parametrizations",
+    ),
+    "packed": (
+        lambda: Packed(),  # noqa: PLW0108 - torch may be missing when this is read
+        'module "lstm": is given a packed sequence\n  hint: give it the padded tensor; '
+        "hwrnn.run(graph, x, lengths=[...]) says where each ends",
     ),
     "projection": (
         lambda: Strange(lstm=lstm(proj_size=2)),
@@ -196,6 +219,101 @@ def test_what_is_refused_by_name(case: str) -> None:
     with pytest.raises(HwrnnError) as caught:
         hwrnn.quantize(module, X)
     assert str(caught.value) == message
+
+
+class Translator(torch.nn.Module):
+    """The states of one layer are those with which the other starts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(4)
+        self.first: Any = lstm()
+        self.second: Any = lstm()
+
+    def forward(self, x: Any) -> Any:  # noqa: ANN401
+        _, states = self.first(x)
+        return self.second(x, states)[0]
+
+
+class Normed(torch.nn.Module):
+    """Batch normalisation and functions that are modules stay exact."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(5)
+        self.conv: Any = nn.Conv1d(3, 4, 3, padding="same")
+        self.norm: Any = nn.BatchNorm1d(4)
+        self.gru: Any = nn.GRU(4, 4, batch_first=True)
+        self.head: Any = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3), nn.Sigmoid())
+        self.norm.running_mean += 0.3
+        self.norm.running_var *= 2.5
+
+    def forward(self, x: Any) -> Any:  # noqa: ANN401
+        x = torch.relu(self.norm(self.conv(x.transpose(1, 2)))).transpose(1, 2)
+        return self.head(self.gru(x)[0].amax(1))
+
+
+@pytest.mark.parametrize("kind", [Translator, Normed])
+def test_networks_of_strangers(kind: Any, tmp_path: Path) -> None:  # noqa: ANN401
+    net = kind()
+    for bits, most in ((16, 1e-3), (8, 0.05)):
+        made = hwrnn.quantize(net, X, weight_bits=bits, act_bits=bits)
+        assert np.abs(plain(made) - plain(net)).max() <= most
+        hwrnn.export(made, X, tmp_path / "m.onnx")
+        graph = hwrnn.load(tmp_path / "m.onnx")
+        hwrnn.verify(graph, X, engines=("reference", "cmodel")).check()
+        assert np.abs(hwrnn.run(graph, X) - plain(net)).max() <= most
+
+
+def test_biases_that_32_bits_would_clip() -> None:
+    net = Net("LSTM")
+    with torch.no_grad():
+        net.rnn.bias_ih_l0[:4] += 3.0
+    want = plain(net)
+    made: Any = hwrnn.quantize(net, X, weight_bits=16, act_bits=16)
+    assert np.abs(plain(made) - want).max() <= 2e-3 * np.abs(want).max()
+    small: Any = hwrnn.quantize(net, X)
+    assert small.rnn.layers[0][0].input_gate_params.bias_quant.is_quant_enabled
+    assert not made.rnn.layers[0][0].input_gate_params.bias_quant.is_quant_enabled
+
+
+class Started(torch.nn.Module):
+    """Takes its states."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(4)
+        self.lstm: Any = lstm()
+
+    def forward(self, x: Any, h: Any, c: Any) -> Any:  # noqa: ANN401
+        y, (h, c) = self.lstm(x, (h, c))
+        return y, h, c
+
+
+def test_several_inputs(tmp_path: Path) -> None:
+    rng = np.random.default_rng(8)
+    h, c = (rng.uniform(-k, k, (1, 24, 4)).astype(np.float32) for k in (0.9, 1.4))
+    net = Started().eval()
+    given = tuple(torch.as_tensor(v) for v in (X, h, c))
+    ways = [given, [given], {"x": X, "h": h, "c": c}, [{"c": c, "h": h, "x": X}]]
+    made = [hwrnn.quantize(net, way, weight_bits=16, act_bits=16) for way in ways]
+    with torch.no_grad():
+        want = [v.numpy() for v in net(*given)]
+        for one in made:
+            for got, expected in zip(one(*given), want, strict=True):
+                assert np.abs(got.numpy() - expected).max() <= 1e-3
+    hwrnn.export(made[0], given, tmp_path / "m.onnx")
+    graph = hwrnn.load(tmp_path / "m.onnx")
+    results = hwrnn.run(graph, (X, h, c))
+    assert isinstance(results, dict)
+    for got, expected in zip(results.values(), want, strict=True):
+        assert np.abs(got - expected).max() <= 1e-3
+    with pytest.raises(HwrnnError, match="calibration_data: lacks c"):
+        hwrnn.quantize(net, {"x": X, "h": h})
+    with pytest.raises(HwrnnError, match="calibration_data: has the unknown name z"):
+        hwrnn.quantize(net, {"x": X, "h": h, "c": c, "z": c})
+    with pytest.raises(HwrnnError, match=r"shape \(24, 6, 3\): TypeError"):
+        hwrnn.quantize(net, X)
 
 
 def test_data_that_do_not_fit() -> None:

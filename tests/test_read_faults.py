@@ -202,7 +202,7 @@ def no_cell(model: onnx.ModelProto) -> None:
 def test_no_recurrent_layer(tmp_path: Path) -> None:
     assert broken(tmp_path, no_cell) == (
         "model.onnx: there is no recurrent layer in this graph (QuantLSTMCell, QuantRNNCell, "
-        "QuantGRUCell, Scan)\n"
+        "QuantGRUCell, Scan, LSTM, GRU, RNN)\n"
         "  hint: hwrnn compiles recurrent networks; for others use FINN or hls4ml"
     )
 

@@ -30,9 +30,12 @@ def column(values: object, dtype: Dtype) -> Array:
 
 
 def clip(out: Array, x: Array, t: IntType, bias: int = 0) -> Call:
-    """Clamp to t + bias; all in one type."""
-    low, high = (np.array(v + bias, dtype=x.dtype) for v in (t.lo, t.hi))
-    return partial(x.clip, low, high, out)
+    """Clamp to t + bias; all in one type, whose own range is no limit."""
+    low, high = t.lo + bias, t.hi + bias
+    if x.dtype.kind == "i":
+        own = np.iinfo(x.dtype)
+        low, high = max(low, int(own.min)), min(high, int(own.max))
+    return partial(x.clip, np.array(low, x.dtype), np.array(high, x.dtype), out)
 
 
 def copy(out: Array, x: Array) -> Call:

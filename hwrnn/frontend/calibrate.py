@@ -14,12 +14,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from onnx import GraphProto, ModelProto, NodeProto, helper, numpy_helper
 
-from hwrnn.frontend.calibrate_data import feeds
+from hwrnn.frontend.calibrate_data import Feed, feeds
 from hwrnn.frontend.calibrate_grids import SATURATING, Grids, Leaf, Site, Union, analyse
 from hwrnn.frontend.calibrate_taps import Floats, Key, observe, scans
 from hwrnn.frontend.cell_nodes import QONNX_DOMAIN
 from hwrnn.frontend.first_states import evaluated
+from hwrnn.frontend.lower_cells import EXAMPLE_STEPS, example_steps
 from hwrnn.frontend.normalise import body_of, replace_nodes, states_of
+from hwrnn.frontend.ports import input_axes
 from hwrnn.frontend.walker import MOVES, leads_to_state
 from hwrnn.ir.types import IntType, of_bits
 from hwrnn.nn.observers import (
@@ -40,12 +42,23 @@ def calibrated(model: ModelProto, calibration: object, recipe: Recipe) -> ModelP
     """
     copy: ModelProto = ModelProto.FromString(model.SerializeToString())
     fold_floats(copy.graph)
-    seen = observe(copy, feeds(copy, calibration))
+    data = feeds(copy, calibration)
+    note_steps(copy, data)
+    seen = observe(copy, data)
     grids = analyse(copy, tied=recipe.scales == "float")
     Inserter(copy, grids, Scales(copy, grids, seen, recipe)).insert()
     if all(entry.domain != QONNX_DOMAIN for entry in copy.opset_import):
         copy.opset_import.append(helper.make_opsetid(QONNX_DOMAIN, 1))
     return copy
+
+
+def note_steps(model: ModelProto, data: list[Feed]) -> None:
+    """A file that leaves the number of steps open takes that of the data as its example's."""
+    for port in model.graph.input:
+        axes = input_axes(model.graph, port)
+        steps = {feed[port.name].shape[axes.index("T")] for feed in data if "T" in axes}
+        if len(steps) == 1 and example_steps(model) is None:
+            model.metadata_props.add(key=EXAMPLE_STEPS, value=str(steps.pop()))
 
 
 def fold_floats(graph: GraphProto) -> None:

@@ -27,7 +27,7 @@ from dataclasses import dataclass, replace
 
 from onnx import NodeProto, helper
 
-from hwrnn.frontend.gate_orders import QUANT_GRU_CELL, QUANT_LSTM_CELL, QUANT_RNN_CELL, GateOrder
+from hwrnn.nn.gate_orders import QUANT_GRU_CELL, QUANT_LSTM_CELL, QUANT_RNN_CELL, GateOrder
 
 QONNX_DOMAIN = "qonnx.custom_op.general"
 HWRNN_DOMAIN = "hwrnn.custom_op"

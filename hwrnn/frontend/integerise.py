@@ -99,6 +99,9 @@ HANDLERS: dict[str, Handler] = {
 } | AROUND
 
 HINTS = {
+    "Gelu": "use ReLU, LeakyReLU, ELU, Sigmoid or Tanh",
+    "Erf": "use ReLU, LeakyReLU, ELU, Sigmoid or Tanh instead of GELU",
+    "PRelu": "use LeakyReLU, whose slope is a number",
     "LogSoftmax": "leave it to the host: it does not change the largest output",
     "Softmax": "leave it to the host: it does not change the largest output",
     "LayerNormalization": "it has no exact integer form; train without it",

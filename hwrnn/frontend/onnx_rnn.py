@@ -33,8 +33,8 @@ from onnx import (
 from hwrnn.errors import ImportFault, shorten
 from hwrnn.frontend.cell_scan import Attribute, named
 from hwrnn.frontend.first_states import state_of
-from hwrnn.frontend.gate_orders import GateOrder
 from hwrnn.frontend.onnx_activations import KNOWN, Activation, activations
+from hwrnn.nn.gate_orders import GateOrder
 
 _BEFORE_FIRST = -(2**63 - 1)
 

@@ -23,7 +23,6 @@ from onnx.version_converter import convert_version
 
 from hwrnn.frontend.cell_scan import named
 from hwrnn.frontend.first_states import fix_first_states
-from hwrnn.frontend.gate_orders import ONNX_GRU, ONNX_LSTM, ONNX_PEEPHOLES, ONNX_RNN
 from hwrnn.frontend.onnx_rnn import (
     StandardCell,
     StandardKind,
@@ -33,6 +32,7 @@ from hwrnn.frontend.onnx_rnn import (
     int_attribute,
 )
 from hwrnn.frontend.sequence_lens import take_lengths
+from hwrnn.nn.gate_orders import ONNX_GRU, ONNX_LSTM, ONNX_PEEPHOLES, ONNX_RNN
 
 LSTM = StandardKind(
     op="LSTM", gates=ONNX_LSTM, states=("h", "c"), functions=("Sigmoid", "Tanh", "Tanh")

@@ -58,7 +58,7 @@ _STANDARD_CELLS = {
     "GRU": "hwrnn.nn.QuantGRU",
     "RNN": "brevitas.nn.QuantRNN",
 }
-_RECURRENT = (*_STANDARD_CELLS, *_COMPILED)
+_RECURRENT = (*_COMPILED, *_STANDARD_CELLS)
 _EXPORT_HINT = "export it again with hwrnn.export(module, example_input, path)"
 _SCALE_HINT = "calibrate again; an activation that is always zero gives a scale of 0"
 _MAX_BITS = 32
@@ -167,11 +167,32 @@ class _Reader:
                 "Brevitas' default exporter loses recurrent layers; use hwrnn.export(module, "
                 "example_input, path), or export_qonnx(..., dynamo=False)",
             )
+        if self._is_unrolled():
+            raise ImportFault(
+                self.file,
+                "its recurrent layers are unrolled, step by step",
+                "export with dynamo=False, which keeps torch.nn.RNN whole; use torch.nn.LSTM, GRU "
+                "or RNN instead of their cells",
+            )
         raise ImportFault(
             self.file,
-            f"there is no recurrent layer in this graph ({', '.join(_COMPILED)})",
+            f"there is no recurrent layer in this graph ({', '.join(_RECURRENT)})",
             "hwrnn compiles recurrent networks; for others use FINN or hls4ml",
         )
+
+    def _is_unrolled(self) -> bool:
+        """Whether some weights multiply one step after the other."""
+        constants = {entry.name for entry in self.graph.initializer}
+        made = {name: node for node in self.graph.node for name in node.output}
+
+        def weights(name: str) -> str:
+            while name in made and made[name].op_type in ("Transpose", "Identity"):
+                name = made[name].input[0]
+            return name if name in constants else ""
+
+        products = [n for n in self.graph.node if n.op_type in ("MatMul", "Gemm")]
+        used = [weights(name) for n in products for name in n.input[:2]]
+        return any(name and used.count(name) > 1 for name in used)
 
     def _input_is_used(self) -> bool:
         """Whether a graph output depends on a graph input."""

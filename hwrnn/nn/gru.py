@@ -25,12 +25,13 @@ from brevitas.quant_tensor import QuantTensor, _unpack_quant_tensor
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hwrnn.nn.gate_orders import TORCH_GRU
 from hwrnn.nn.ranges import Ranges, collecting, standing_still
 
 Quantised = tuple[Tensor, Any, Any, Any]
 """A value; the scale, zero point and bit width of its quantiser, or None without one."""
 
-GATES = ("reset", "update", "new")
+GATES = TORCH_GRU  # the order of QuantGRUCell, too
 TORCH_NAME = re.compile(r"(weight_ih|weight_hh|bias_ih|bias_hh)_l(\d+)(_reverse)?")
 
 

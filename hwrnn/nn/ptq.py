@@ -9,9 +9,12 @@ recurrent ones, too (`ptq_ranges`): so nothing is clipped that the observer woul
 from __future__ import annotations
 
 import copy
+import math
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import brevitas.nn as qnn
@@ -34,11 +37,11 @@ from hwrnn.ir import IntType
 from hwrnn.ir.types import of_bits
 from hwrnn.nn.gru import QuantGRU
 from hwrnn.nn.observers import Floats, Recipe
+from hwrnn.nn.ptq_check import FUNCTIONS, LAYERS, RECURRENT, check
+from hwrnn.nn.ptq_data import Batch, Call, batches_of, recorded, run
 from hwrnn.nn.ptq_ranges import cap_of, ranges_of
+from hwrnn.nn.states import QuantLSTM, QuantRNN
 
-RECURRENT = (nn.LSTM, nn.GRU, nn.RNN)
-DENSE = (nn.Linear, nn.Conv1d)
-LAYERS = (*RECURRENT, *DENSE, nn.Embedding)
 ON_GRID = 1e-4  # of a step: how far float32 may be from a grid's number
 
 
@@ -54,7 +57,7 @@ def quantize(
     """See `hwrnn.quantize`."""
     recipe = Recipe(weight_bits=weight_bits, act_bits=act_bits, scales=scales, observer=observer)
     check(module)
-    batches = list(inputs_of(calibration_data))
+    batches = list(batches_of(module, calibration_data))
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         plain = copy.deepcopy(module).to("cpu", torch.float32).eval()
@@ -63,137 +66,6 @@ def quantize(
         replaced = replace_layers(made, plain, calls, recipe)
         finish_inputs(made, replaced, batches)
     return made.eval()
-
-
-# -- what comes in -------------------------------------------------------------------------------
-
-
-def check(module: nn.Module) -> None:
-    """Refuse what has no quantised form, by name."""
-    if not isinstance(module, nn.Module):
-        fact = f"this is {type(module).__name__}, not a torch.nn.Module"
-        raise ExportFault("module", fact, "pass the module itself")
-    found = False
-    for name, layer in module.named_modules():
-        place = f'module "{shorten(name, 60)}"' if name else "module"
-        if type(layer) in LAYERS:
-            found = True
-            check_layer(place, layer)
-        elif inside_of_layer(module, name):
-            continue
-        elif own_parameters(layer):
-            kind = f"{type(layer).__module__}.{type(layer).__name__}".replace(".modules.", ".")
-            raise ExportFault(
-                place,
-                f"{kind} has parameters ({', '.join(own_parameters(layer))}), but no quantised "
-                "form here",
-                HINTS.get(type(layer).__name__, DEFAULT_HINT),
-            )
-    if not found:
-        known = ", ".join(kind.__name__ for kind in LAYERS)
-        raise ExportFault("module", "there is no layer in it to quantise", f"known: {known}")
-
-
-DEFAULT_HINT = "quantise it by hand with Brevitas, or leave it out"
-HINTS = {
-    "BatchNorm1d": "fold it into the layer before it",
-    "LSTMCell": "use torch.nn.LSTM, which runs the whole sequence",
-    "GRUCell": "use torch.nn.GRU, which runs the whole sequence",
-    "RNNCell": "use torch.nn.RNN, which runs the whole sequence",
-    "LayerNorm": "it has no exact integer form; train without it",
-}
-
-
-def check_layer(place: str, layer: nn.Module) -> None:
-    """Options of a known layer that its quantised form has not."""
-    if getattr(layer, "proj_size", 0):
-        raise ExportFault(place, "has a projection (proj_size)", "put a Linear behind the layer")
-    if isinstance(layer, RECURRENT) and layer.dropout:
-        # Only while training; Brevitas' layers have none.
-        warnings.warn(f"{place}: its dropout between layers is left out", stacklevel=3)
-    if isinstance(layer, nn.Conv1d) and layer.padding_mode != "zeros":
-        raise ExportFault(place, f"pads with {layer.padding_mode!r}", "pad with zeros")
-
-
-def own_parameters(layer: nn.Module) -> list[str]:
-    """Parameters of a module itself, not of its parts."""
-    return [name for name, _ in layer.named_parameters(recurse=False)]
-
-
-def inside_of_layer(module: nn.Module, name: str) -> bool:
-    """Whether a part belongs to a layer of Brevitas or hwrnn, which stays as it is."""
-    path = name.split(".")
-    for k in range(len(path) + 1):
-        part = module.get_submodule(".".join(path[:k]))
-        if type(part).__module__.split(".")[0] == "brevitas" or isinstance(part, QuantGRU):
-            return True
-    return False
-
-
-def inputs_of(data: object) -> Iterator[Tensor]:
-    """The batches of calibration data."""
-    if isinstance(data, (Tensor, np.ndarray)):
-        yield as_tensor(data)
-        return
-    if not isinstance(data, Iterable):
-        fact = f"is a {type(data).__name__}"
-        raise ExportFault("calibration_data", fact, "give a tensor, an array or an iterable")
-    count = 0
-    for entry in data:
-        count += 1
-        first = entry[0] if isinstance(entry, (tuple, list)) else entry
-        yield as_tensor(first)
-    if not count:
-        raise ExportFault("calibration_data", "is empty", "give at least one batch")
-
-
-def as_tensor(entry: Any) -> Tensor:  # noqa: ANN401 - a tensor, an array, or nested lists
-    """Real numbers in float32; indices of an embedding stay integers."""
-    found = torch.as_tensor(entry)
-    return found.to("cpu", torch.float32) if found.is_floating_point() else found.to("cpu")
-
-
-@dataclass
-class Call:
-    """One call of a layer: what it was given, and its answer."""
-
-    inputs: tuple[Any, ...]
-    output: Any
-
-
-def recorded(module: nn.Module, batches: list[Tensor]) -> dict[str, list[Call]]:
-    """Every call of every layer, by the layer's first name."""
-    calls: dict[str, list[Call]] = {}
-    hooks = []
-    for name, layer in module.named_modules():
-        if type(layer) in LAYERS:
-
-            def note(_: nn.Module, given: Any, kwargs: Any, out: Any, name: str = name) -> None:  # noqa: ANN401
-                more = [kwargs[k] for k in ("input", "hx") if k in kwargs]
-                calls.setdefault(name, []).append(Call((*given, *more), out))
-
-            hooks.append(layer.register_forward_hook(note, with_kwargs=True))
-    try:
-        for batch in batches:
-            run(module, batch)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return calls
-
-
-def run(module: nn.Module, batch: Tensor) -> Any:  # noqa: ANN401
-    """The module's answer, or its failure in words."""
-    try:
-        return module(batch)
-    except Exception as fault:
-        what = f"{type(fault).__name__}: {shorten(str(fault), 160)}"
-        shape = tuple(batch.shape)
-        raise ExportFault(
-            "calibration_data",
-            f"the module fails on an input of shape {shape}: {what}",
-            "call module(batch) yourself until it works",
-        ) from fault
 
 
 # -- what comes out ------------------------------------------------------------------------------
@@ -205,6 +77,13 @@ class Replaced:
 
     dense: dict[str, nn.Module] = field(default_factory=dict)
     recurrent: dict[str, nn.Module] = field(default_factory=dict)
+    functions: dict[str, nn.Module] = field(default_factory=dict)
+
+    def of(self, layer: nn.Module) -> dict[str, nn.Module]:
+        """Those of the kind of a layer."""
+        if isinstance(layer, RECURRENT):
+            return self.recurrent
+        return self.functions if type(layer) in FUNCTIONS else self.dense
 
 
 def replace_layers(
@@ -214,7 +93,7 @@ def replace_layers(
     done = Replaced()
     forms: dict[int, nn.Module] = {}
     for name, layer in plain.named_modules(remove_duplicate=False):
-        if type(layer) not in LAYERS:
+        if type(layer) not in LAYERS and (type(layer) not in FUNCTIONS or name not in calls):
             continue
         if id(layer) not in forms:
             if name not in calls:
@@ -224,8 +103,7 @@ def replace_layers(
                     "leave it out, or calibrate with data that reach it",
                 )
             forms[id(layer)] = quantised(layer, calls[name], recipe)
-            kind = done.recurrent if isinstance(layer, RECURRENT) else done.dense
-            kind[name] = forms[id(layer)]
+            done.of(layer)[name] = forms[id(layer)]
         put(made, name, forms[id(layer)])
     return done
 
@@ -242,6 +120,8 @@ def quantised(layer: nn.Module, calls: list[Call], recipe: Recipe) -> nn.Module:
         return quantised_recurrent(layer, calls, recipe)
     if isinstance(layer, nn.Embedding):
         return quantised_embedding(layer, recipe)
+    if type(layer) in FUNCTIONS:
+        return quantised_function(layer, calls, recipe)
     return quantised_dense(layer, calls, recipe)
 
 
@@ -341,11 +221,43 @@ def quantised_embedding(layer: nn.Embedding, recipe: Recipe) -> nn.Module:
     return made
 
 
+def quantised_function(layer: nn.Module, calls: list[Call], recipe: Recipe) -> nn.Module:
+    """The function between two quantisers, which make a table of it."""
+    before, after = flat([c.inputs[0] for c in calls]), flat([c.output for c in calls])
+    cap = SATURATING[type(layer)](recipe.act_bits) if type(layer) in SATURATING else math.inf
+    parts = {
+        "before": identity(before, recipe, cap),
+        "function": copy.deepcopy(layer),
+        "after": identity(after, recipe),
+    }
+    return nn.Sequential(OrderedDict(parts))
+
+
+SATURATING: dict[type, Callable[[int], float]] = {
+    nn.Sigmoid: partial(cap_of, "input_acc"),
+    nn.Tanh: partial(cap_of, "cell_acc"),
+}
+
+
+def identity(values: Floats, recipe: Recipe, cap: float = math.inf) -> nn.Module:
+    """A quantiser by itself."""
+    quant = act_quant(recipe, signed=bool((values < 0).any()))
+    made: nn.Module = qnn.QuantIdentity(quant)
+    set_scale(made.act_quant, values, recipe, cap)
+    return made
+
+
 ACTS = ("io", "gate_acc", "sigmoid", "tanh", "cell_state", "hidden_state")
 
 
 def quantised_recurrent(layer: Any, calls: list[Call], recipe: Recipe) -> nn.Module:  # noqa: ANN401
     """QuantLSTM, QuantGRU or QuantRNN with the scales of what the float layer holds."""
+    made = scaled(layer, calls, recipe, Int32Bias)
+    return scaled(layer, calls, recipe, None) if clips_a_bias(made) else made
+
+
+def scaled(layer: Any, calls: list[Call], recipe: Recipe, bias_quant: type | None) -> nn.Module:  # noqa: ANN401
+    """One of them with this quantiser of its bias."""
     options: dict[str, Any] = {
         "num_layers": layer.num_layers,
         "bias": layer.bias,
@@ -353,14 +265,12 @@ def quantised_recurrent(layer: Any, calls: list[Call], recipe: Recipe) -> nn.Mod
         "bidirectional": layer.bidirectional,
         "weight_quant": weight_quant(recipe),
         "weight_bit_width": recipe.weight_bits,
-        "bias_quant": Int32Bias,
+        "bias_quant": bias_quant,
     }
     names = {nn.LSTM: ACTS[:5], nn.GRU: (*ACTS[:4], ACTS[5]), nn.RNN: ACTS[:2]}[type(layer)]
     for name in names:
         options[f"{name}_quant"] = act_quant(recipe, signed=name != "sigmoid")
-    form: Callable[..., Any] = {nn.LSTM: qnn.QuantLSTM, nn.GRU: QuantGRU, nn.RNN: qnn.QuantRNN}[
-        type(layer)
-    ]
+    form: Callable[..., Any] = {nn.LSTM: QuantLSTM, nn.GRU: QuantGRU, nn.RNN: QuantRNN}[type(layer)]
     if isinstance(layer, nn.RNN):
         options["nonlinearity"] = layer.nonlinearity
     made: nn.Module = form(layer.input_size, layer.hidden_size, **options)
@@ -369,6 +279,16 @@ def quantised_recurrent(layer: Any, calls: list[Call], recipe: Recipe) -> nn.Mod
     for proxy, values in seen.values():
         set_scale(proxy.proxy, values, recipe, cap_of(proxy.name, recipe.act_bits))
     return made
+
+
+def clips_a_bias(made: Any) -> bool:  # noqa: ANN401
+    """Whether 32 bits on the scale of x times that of the weights are too few for a bias."""
+    biases = [p.abs().max() for name, p in made.named_parameters() if name.endswith(".bias")]
+    weights = [
+        part.weight_quant.scale() for part in made.modules() if hasattr(part, "weight_quant")
+    ]
+    step = float(output_quant(made).scale()) * min(float(scale) for scale in weights)
+    return any(float(top) > (2**31 - 1) * step for top in biases)
 
 
 def take_over(made: nn.Module, layer: nn.Module, recipe: Recipe) -> None:
@@ -423,12 +343,14 @@ def output_quant(layer: Any) -> Any:  # noqa: ANN401
     return layer.layers[0][0].cell.output_quant
 
 
-def finish_inputs(made: nn.Module, replaced: Replaced, batches: list[Tensor]) -> None:
+def finish_inputs(made: nn.Module, replaced: Replaced, batches: list[Batch]) -> None:
     """Inputs that are on the grid of a recurrent layer already keep that grid: no second rounding.
 
     The layers run in the order of the module's own forward, so that what reaches a layer is final.
     """
     outputs = [output_quant(layer) for layer in replaced.recurrent.values()]
+    functions: Iterable[Any] = replaced.functions.values()
+    outputs += [part.after.act_quant for part in functions]
     grids = {float(proxy.scale()): range_of(proxy) for proxy in outputs}
 
     def keep(layer: Any, given: tuple[Any, ...]) -> None:  # noqa: ANN401

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from hwrnn.nn.gate_orders import TORCH_GRU, TORCH_LSTM
 from hwrnn.nn.observers import Floats
 
 Seen = dict[str, list[Tensor]]
@@ -113,6 +114,9 @@ def one_direction(
     w_x, w_h = (getattr(layer, f"weight_{s}_{end}") for s in ("ih", "hh"))
     zero = x.new_zeros(w_x.shape[0])
     b_x, b_h = (getattr(layer, f"bias_{s}_{end}", zero) for s in ("ih", "hh"))
+    for name, state in zip(("output", "cell_state"), states, strict=False):
+        if state.any():
+            note(seen, **{name: state})
     step = {nn.LSTM: lstm_step, nn.GRU: gru_step, nn.RNN: rnn_step}[type(layer)]
     order = range(len(x))
     made: dict[int, Tensor] = {}
@@ -137,14 +141,14 @@ def lstm_step(
     states: list[Tensor],
     seen: Seen,
 ) -> list[Tensor]:
-    """i, f, g, o."""
-    accs = (x_part + h_part).chunk(4, dim=-1)
-    i, f, o = (torch.sigmoid(accs[k]) for k in (0, 1, 3))
-    g = torch.tanh(accs[2])
+    """The four gates at once."""
+    accs = dict(zip(TORCH_LSTM, (x_part + h_part).chunk(4, dim=-1), strict=True))
+    i, f, o = (torch.sigmoid(accs[gate]) for gate in ("input", "forget", "output"))
+    g = torch.tanh(accs["cell"])
     kept, added = f * states[1], i * g
     c = kept + added
     h = o * torch.tanh(c)
-    note(seen, input_acc=accs[0], forget_acc=accs[1], cell_acc=accs[2], output_acc=accs[3])
+    note(seen, **{f"{gate}_acc": acc for gate, acc in accs.items()})
     note(seen, input_sigmoid=i, forget_sigmoid=f, output_sigmoid=o, cell_tanh=g)
     note(seen, hidden_state_tanh=torch.tanh(c), output=h)
     for value in (kept, added, c):
@@ -159,20 +163,20 @@ def gru_step(
     states: list[Tensor],
     seen: Seen,
 ) -> list[Tensor]:
-    """r, z, n; the reset gate multiplies the product of the state."""
-    x_r, x_z, x_n = x_part.chunk(3, dim=-1)
-    h_r, h_z, h_n = h_part.chunk(3, dim=-1)
-    r, z = torch.sigmoid(x_r + h_r), torch.sigmoid(x_z + h_z)
+    """The reset gate multiplies the product of the state."""
+    x, h = (dict(zip(TORCH_GRU, p.chunk(3, dim=-1), strict=True)) for p in (x_part, h_part))
+    r, z = (torch.sigmoid(x[gate] + h[gate]) for gate in ("reset", "update"))
+    x_n, h_n = x["new"], h["new"]
     n = torch.tanh(x_n + r * h_n)
     kept, added = z * states[0], (1 - z) * n
-    h = kept + added
-    note(seen, reset_acc=x_r + h_r, update_acc=x_z + h_z, new_hidden_acc=h_n)
+    note(seen, **{f"{gate}_acc": x[gate] + h[gate] for gate in ("reset", "update")})
+    note(seen, new_hidden_acc=h_n)
     for value in (x_n, r * h_n, x_n + r * h_n):
         note(seen, new_acc=value)
-    note(seen, reset_sigmoid=r, update_sigmoid=z, new_tanh=n, output=h)
+    note(seen, reset_sigmoid=r, update_sigmoid=z, new_tanh=n, output=kept + added)
     for value in (kept, added):
         note(seen, hidden_state=value)
-    return [h]
+    return [kept + added]
 
 
 def rnn_step(

@@ -40,7 +40,11 @@ class QuantLSTM(qnn.QuantLSTM):  # type: ignore[misc]
         super().__init__(*sizes, **options)
 
     def forward(self, inp: Any, hx: Any = None, cx: Any = None) -> Any:  # noqa: ANN401
-        """The sequence, and the last h and c of all layers and directions."""
+        """The sequence, and the last h and c of all layers and directions; `hx` may be both states,
+        as torch.nn.LSTM takes them.
+        """
+        if isinstance(hx, tuple) and cx is None:
+            hx, cx = hx
         return super().forward(inp, by_layer(self, hx), by_layer(self, cx))
 
 
