@@ -235,7 +235,8 @@ def all_states(graph: Graph) -> Graph:
             Output(out=out, x=last.name, grid=OutputGrid(scale=ONE), axes=("B", "F")),
         ]
     states = tuple(
-        replace(s, start=port.out.name) for s, port in zip(scan.body.states, inputs, strict=True)
+        replace(s, start=port.out.name, initial=(0,) * s.value.size)
+        for s, port in zip(scan.body.states, inputs, strict=True)
     )
     opening = replace(scan, body=replace(scan.body, states=states), outs=tuple(outs))
     return replace(graph, ops=(first, *inputs, opening, *rest, *ends)).verify()

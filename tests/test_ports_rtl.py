@@ -33,6 +33,8 @@ from hwrnn.design.options import Options, StateRule
 from hwrnn.design.timing import schedule
 from hwrnn.errors import DesignError
 from hwrnn.ir import AnyOp, Graph, Input, Quantiser, Scan
+from hwrnn.report.graph_svg import draw_graph
+from hwrnn.report.schedule_text import schedule_text
 from hwrnn.sim.rtl import RtlResult, Stalls, job_of, rtl_source, simulate_rtl
 from hwrnn.sim.rtl_run import run_job
 from hwrnn.sim.verilate import Variant, compile_rtl
@@ -104,7 +106,7 @@ def test_the_testbench_sees_what_the_harness_sees() -> None:
 def test_a_host_may_feed_and_drain_one_sequence_port_by_port() -> None:
     design = lstm()
     data = draw_ports(design, (HELD,))
-    expected = reference_ports(design, data)
+    expected = reference_ports(design.graph, data)
     for feed in ((1, 0, 0), (2, 1, 0), (2, 0, 1)):  # x last
         for drain in permutations((1, 2, 3)):
             stalls = Stalls(feed=feed, drain=drain)
@@ -133,7 +135,7 @@ def test_a_vector_of_another_length_sets_the_error_bit_and_nothing_else_is_wrong
     data = draw_ports(design, (2, 3, 1))
     run, states = broken(design, data, at=1, last=last)
     assert run.error
-    expected = reference_ports(design, Data(data.sequences, states))
+    expected = reference_ports(design.graph, Data(data.sequences, states))
     same_ports(run.every, expected)
 
 
@@ -200,7 +202,22 @@ def test_long_sequences_are_as_far_apart_as_without_states_from_outside() -> Non
 @pytest.mark.needs_sim
 def test_weights_are_written_beside_states() -> None:
     design = lstm(options=Options(writable=True))
-    check_ports(design, draw_ports(design, (2, 1, 3)), [Stalls(output_stall=0.3, seed=2)])
+    other = all_states(cell_graph("four_gates", 3, inputs=3, units=5))
+    data = draw_ports(design, (2, 1, 3))
+    image = hwrnn.weights(design, other)
+    assert str(image.header()["more_inputs"]).count("input {") == 2
+    for graph, writes in ((design.graph, []), (other, [(0, *w) for w in image.words])):
+        stalls = Stalls(output_stall=0.3, seed=2)
+        run = simulate_rtl(design, data.sequences, states=data.states, stalls=stalls, writes=writes)
+        same_ports(run.every, reference_ports(graph, data))
+
+
+def test_pictures_show_every_kernel() -> None:
+    for design in (lstm(), random_ports(BUILT[1])[1]):
+        text = str(draw_graph(design))
+        assert text.count("AXI4-Stream in") == len(design.sources)
+        assert text.count("AXI4-Stream out") == len(design.sinks)
+        assert "output y beats" in schedule_text(design, 2) or len(design.sinks) == 1
 
 
 @pytest.mark.needs_sim

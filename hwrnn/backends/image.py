@@ -22,6 +22,7 @@ from hwrnn.design.design import Design
 from hwrnn.design.lower import build_design
 from hwrnn.errors import DataError, DesignError, OutputError
 from hwrnn.ir import Graph
+from hwrnn.ir.ops import Op
 from hwrnn.ir.printer import op_line
 from hwrnn.ir.text import model_hash
 
@@ -62,7 +63,9 @@ class Image:
 
     def header(self) -> dict[str, object]:
         """What the file says first."""
-        source, sink = self.graph.inputs[0], self.graph.outputs[0]
+        source, *more = self.graph.inputs
+        sink, *others = self.graph.outputs
+        further: dict[str, list[Op]] = {"more_inputs": [*more], "more_outputs": [*others]}
         return {
             "format": FORMAT,
             "model": self.graph.name,
@@ -72,6 +75,7 @@ class Image:
             "words": len(self.words),
             "input": op_line(source, elide=False),
             "output": op_line(sink, elide=False),
+            **{k: [op_line(op, elide=False) for op in ops] for k, ops in further.items() if ops},
         }
 
     def text(self) -> str:
@@ -125,7 +129,7 @@ def rebuilt(design: Design, graph: Graph) -> Design:
             replace(graph, name=known),
             design.board,
             folds,
-            design.max_steps,
+            design.max_steps or design.held_steps or None,
             design.options,
             like=design.graph,
         )

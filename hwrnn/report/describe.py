@@ -6,19 +6,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hwrnn.design.design import (
+    ArgMax,
     AxisIn,
     AxisOut,
+    Combine,
     Concat,
+    Crop,
     Dwc,
+    Embed,
     Engine,
     Fork,
     Interleave,
     Kernel,
     Map,
+    Repeat,
     Reverse,
     SelectStep,
     Separate,
+    Slide,
     Stream,
+    Zip,
     axis_width,
 )
 
@@ -55,6 +62,13 @@ TITLES: dict[type[Kernel], str] = {
     Separate: "separate",
     Reverse: "reverse",
     Map: "element-wise",
+    Crop: "part of a vector",
+    Slide: "windows",
+    Combine: "combine",
+    Repeat: "repeat",
+    Embed: "table",
+    Zip: "pairs",
+    ArgMax: "argmax",
 }
 
 
@@ -79,6 +93,10 @@ def lines(kernel: Kernel) -> tuple[str, ...]:
             return (f"to {len(kernel.outs)}",)
         case Concat():
             return (" + ".join(str(x.features) for x in kernel.xs),)
+        case Crop():
+            return (f"{kernel.out.features} of {kernel.x.features} elements",)
+        case Slide():
+            return (f"{kernel.size} steps, every {kernel.stride}",)
         case Reverse():
             return (f"two banks of {kernel.max_steps} steps",)
         case Map():

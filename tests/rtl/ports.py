@@ -14,6 +14,7 @@ from hwrnn.cmodel.data import Batch
 from hwrnn.cmodel.plain import run_plain
 from hwrnn.design.design import Design
 from hwrnn.design.timing import schedule
+from hwrnn.ir import Graph
 from hwrnn.sim.engines import Run, run_ports
 from hwrnn.sim.rtl import RtlResult, Stalls, simulate_rtl
 from hwrnn.sim.rtl_beats import Ints
@@ -51,9 +52,8 @@ def draw_ports(design: Design, lengths: Sequence[int], seed: int = 0) -> Data:
     )
 
 
-def reference_ports(design: Design, data: Data) -> dict[str, list[Ints]]:
+def reference_ports(graph: Graph, data: Data) -> dict[str, list[Ints]]:
     """What the plain C-model says of every output."""
-    graph = design.graph
     found: dict[str, list[Ints]] = {o.out.name: [] for o in graph.outputs}
     for k, x in enumerate(data.sequences):
         given = {graph.inputs[0].out.name: x[:, None]}
@@ -88,7 +88,7 @@ def check_ports(
     driver: Literal["harness", "cocotb"] = "harness",
 ) -> int:
     """The outputs are right under all stalls, and no cycle differs from the schedule."""
-    expected = reference_ports(design, data)
+    expected = reference_ports(design.graph, data)
     for stall in stalls:
         run = simulate_rtl(design, data.sequences, states=data.states, stalls=stall, driver=driver)
         same_ports(run.every, expected)
@@ -101,7 +101,7 @@ def check_ports(
 
 def run_csim(design: Design, data: Data) -> int:
     """The outputs of the C simulation are right."""
-    expected = reference_ports(design, data)
+    expected = reference_ports(design.graph, data)
     steps = max(data.lengths)
     q = np.stack([np.resize(s, (steps, s.shape[1])) for s in data.sequences], axis=1)
     states = {name: np.stack(rows) for name, rows in data.states.items()}
