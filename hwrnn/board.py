@@ -173,7 +173,9 @@ def _read(path: Path) -> Board:
     try:
         entries = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise BoardError(str(path), f"cannot be read: {error.strerror}") from error
+        raise BoardError(
+            str(path), f"cannot be read: {error.strerror}", "see `hwrnn boards` for those by name"
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BoardError(
             str(path), f"is not a TOML file: {error}", "copy one of the files in boards/"

@@ -112,9 +112,11 @@ def build(
     Exit code 1 if a bitstream is wanted and the design does not fit, or misses its clock.
     """
     import hwrnn
+    from hwrnn.backends.files import refuse_foreign
     from hwrnn.design.folding_file import write_folding
 
-    chosen = with_clock(chosen, freq, bitstream=bitstream)
+    refuse_foreign(output)
+    chosen = with_clock(chosen, freq, baud, bitstream=bitstream)
     with stages("reading the model", "building", "writing") as stage:
         next(stage)
         graph = hwrnn.load(model, **recipe)

@@ -30,13 +30,17 @@ Baud = Annotated[
 ]
 
 
-def with_clock(chosen: dict[str, Any], freq: float | None, *, bitstream: bool) -> dict[str, Any]:
+def with_clock(
+    chosen: dict[str, Any], freq: float | None, baud: int | None, *, bitstream: bool
+) -> dict[str, Any]:
     """The options of a design, its board at the clock that is wanted; with a bitstream at the
     nearest that the board's PLL makes.
     """
     from hwrnn.backends.board_top import at_clock
     from hwrnn.board import load_board
 
+    if baud is not None and not bitstream:
+        raise DesignError("--baud", "means nothing without --bitstream", "give that as well")
     if freq is not None and not 1 <= freq <= 2000:
         raise DesignError("--freq", f"is {freq:g}", "it is a clock, 1 to 2000 MHz")
     board: Board = load_board(chosen["board"])

@@ -22,7 +22,7 @@ def load_array(path: Path) -> NDArray[Any]:
     try:
         data = np.load(path, allow_pickle=False)
     except OSError as error:
-        raise DataError(str(path), f"cannot be read: {error.strerror or error}") from error
+        raise cannot_be_read(path, error) from error
     except (ValueError, EOFError, MemoryError, zipfile.BadZipFile) as error:
         raise _no_array(path, "is not a .npy file of numbers") from error
     if not isinstance(data, np.ndarray):
@@ -42,7 +42,7 @@ def load_inputs(path: Path) -> NDArray[Any] | dict[str, NDArray[Any]]:
         with np.load(path, allow_pickle=False) as data:
             return {name: data[name] for name in data.files}
     except OSError as error:
-        raise DataError(str(path), f"cannot be read: {error.strerror or error}") from error
+        raise cannot_be_read(path, error) from error
     except (AttributeError, ValueError, EOFError, MemoryError, zipfile.BadZipFile) as error:
         raise DataError(
             str(path), "is not a .npz file of numbers", "write it with numpy.savez(path, x=x, h0=h)"
@@ -65,7 +65,9 @@ def save_arrays(folder: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(str(folder), f"cannot be made: {error.strerror}") from error
+        raise OutputError(
+            str(folder), f"cannot be made: {error.strerror}", "name another folder"
+        ) from error
     for name, array in arrays.items():
         _save(folder / f"{name}.npy", array)
 
@@ -77,7 +79,7 @@ def _save(path: Path, array: NDArray[np.generic]) -> None:
         with path.open("wb") as file:
             np.save(file, array, allow_pickle=False)
     except OSError as error:
-        raise OutputError(str(path), f"cannot be written: {error.strerror}") from error
+        raise cannot_be_written(path, error) from error
 
 
 def save_text(path: Path, text: str) -> None:
@@ -85,7 +87,19 @@ def save_text(path: Path, text: str) -> None:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise OutputError(str(path), f"cannot be written: {error.strerror}") from error
+        raise cannot_be_written(path, error) from error
+
+
+def cannot_be_read(path: Path, error: OSError) -> DataError:
+    """A file that is not there, or that somebody else may read."""
+    hint = "give the path of an array that numpy.save wrote"
+    return DataError(str(path), f"cannot be read: {error.strerror or error}", hint)
+
+
+def cannot_be_written(path: Path, error: OSError) -> OutputError:
+    """A place where no file can be."""
+    hint = "name a file in a folder that exists and that you may write to"
+    return OutputError(str(path), f"cannot be written: {error.strerror or error}", hint)
 
 
 def _no_array(path: Path, fact: str) -> DataError:

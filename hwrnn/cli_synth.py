@@ -44,8 +44,11 @@ def synth(
     Exit code 1 if the design does not fit the board, or misses its clock.
     """
     import hwrnn
+    from hwrnn.backends.files import refuse_foreign
     from hwrnn.synth.result import can_place, synth_design
 
+    if output is not None:
+        refuse_foreign(output)  # now, not after the tools have run
     with told() as tell:
         tell("reading the model")
         graph = hwrnn.load(model, **recipe)

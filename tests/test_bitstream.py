@@ -94,16 +94,35 @@ def test_a_clock_that_is_missed_is_a_failed_check(made: Bitstream) -> None:
 
 @pytest.mark.needs_synth
 def test_a_design_that_is_too_large_is_a_failed_check() -> None:
-    small = replace(ICEBREAKER, luts=100)
+    small = replace(ICEBREAKER, luts=hwrnn.estimate(tiny(ICEBREAKER)).luts)  # the shell's are more
     with pytest.raises(DoesNotFit) as caught:
         bitstream(tiny(small))
-    assert "more than the 100 of the board" in caught.value.fact
+    assert f"more than the {small.luts:,} of the board" in caught.value.fact
     on_board = emit_board(tiny(ICEBREAKER))
     source = source_of(on_board)
     less = replace(ICEBREAKER, part="iCE40UP3K-UWG30")
     moved = replace(on_board, design=replace(on_board.design, board=less))
     with pytest.raises(ToolError):  # other pins
         placed_on(moved, source, 1)
+
+
+def test_a_design_that_is_far_too_large_is_refused_before_any_tool_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def never(*_: object) -> None:
+        raise AssertionError("yosys ran")
+
+    monkeypatch.setattr("hwrnn.synth.board.synthesise", never)
+    small = {
+        "LUT, the board has 100": replace(ICEBREAKER, luts=100),
+        "FF, the board has 30": replace(ICEBREAKER, ffs=30),
+    }
+    for fact, board in small.items():
+        with pytest.raises(DoesNotFit) as caught:
+            bitstream(tiny(board))
+        assert fact in caught.value.fact
+    with pytest.raises(AssertionError, match="yosys ran"):
+        bitstream(tiny(replace(ICEBREAKER, luts=hwrnn.estimate(tiny(ICEBREAKER)).luts - 1)))
 
 
 def test_boards_without_open_tools_are_refused_at_once(

@@ -129,7 +129,10 @@ def test_unknown_board(asked: str, guess: str) -> None:
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(BoardError) as caught:
         load_board(tmp_path / "no.toml")
-    assert str(caught.value) == f"{caught.value.place}: cannot be read: No such file or directory"
+    assert str(caught.value) == (
+        f"{caught.value.place}: cannot be read: No such file or directory\n"
+        "  hint: see `hwrnn boards` for those by name"
+    )
 
 
 MANGLED = [

@@ -74,7 +74,8 @@ def test_usage_errors_are_exit_code_2(argv: list[str]) -> None:
         ),
         (
             ["run", "m.onnx", "no.npy", "-o", "y.npy"],
-            "no.npy: cannot be read: No such file or directory\n",
+            "no.npy: cannot be read: No such file or directory\n"
+            "  hint: give the path of an array that numpy.save wrote\n",
         ),
     ],
     ids=["synth", "bitstream", "run"],

@@ -145,6 +145,11 @@ REFUSED = [
         2,
         "the fastest design on TUL PYNQ-Z2 takes",
     ),
+    (["build", "MODEL", "-b", "icebreaker", "-o", "OUT", "--baud", "9600"], 2, "--baud: means"),
+    (["build", "MODEL", "-b", "icebreaker", "-o", "FILE", "--bitstream"], 2, "is a file"),
+    (["synth", "MODEL", "-b", "icebreaker", "-o", "FILE"], 2, "is a file; the output"),
+    (["estimate", "MODEL", "-b", "kv260", "--steps", "1000000000"], 2, "option steps: is 1"),
+    (["estimate", "MODEL", "-b", "kv260", "--streams", "1000"], 2, "option streams: is 1000"),
     (["verify", "MODEL", "--engines", "rtl,vivado"], 2, 'engine "vivado"'),
     (["run", "MODEL", "FILE", "-o", "OUT"], 2, "FILE"),
 ]

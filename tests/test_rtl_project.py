@@ -163,6 +163,31 @@ def test_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
 
+@pytest.mark.parametrize("at", range(1, 5))
+def test_an_interrupted_write_loses_nothing(
+    at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "out"
+    FileSet({"a": "1"}).write(target)
+    (target / "notes").mkdir()
+    for name in ("x", "y"):
+        (target / "notes" / name).write_text(name)
+    renamed, count = Path.rename, iter(range(1, 100))
+
+    def interrupted(self: Path, to: Path) -> Path:
+        if next(count) == at:
+            raise KeyboardInterrupt
+        return renamed(self, to)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        FileSet({"a": "2"}).write(target)
+    monkeypatch.undo()
+    assert (target / "a").read_text() == ("1" if at < 3 else "2")
+    assert [(target / "notes" / name).read_text() for name in ("x", "y")] == ["x", "y"]
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
 @pytest.mark.parametrize("path", ["/etc/x", "../x", "a/../../x", "", "a\\b"])
 def test_paths_stay_inside(path: str) -> None:
     with pytest.raises(ValueError, match="not a relative path"):

@@ -109,8 +109,13 @@ def test_a_design_is_placed_and_its_critical_path_is_named_by_modules(tmp_path: 
     written = {p.name for p in made.write(tmp_path / "out").iterdir()}
     assert written >= {"netlist.v", "netlist.json", "stat.json", "log.txt", "nextpnr_report.json"}
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="cannot be written"):
+    with pytest.raises(OutputError, match="is a file; the output is a folder"):
         made.write(tmp_path / "file")
+    assert made.write(tmp_path / "out") == tmp_path / "out"  # its own files it may replace
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "netlist.v").write_text("module mine; endmodule")
+    with pytest.raises(OutputError, match="is not empty, and hwrnn did not write it"):
+        made.write(tmp_path / "mine")
 
 
 @pytest.mark.needs_synth

@@ -90,6 +90,7 @@ def test_the_divisor_of_a_baud_rate(clock: float, baud: int, divisor: int) -> No
             "baud rate 4000000: is too fast for a clock of 12 MHz: a bit needs 4 cycles\n"
             "  hint: ask for at most 3000000 baud",
         ),
+        (12e6, 5, "baud rate 5: is too slow\n  hint: ask for 1,200 or more"),
         (
             12e6,
             921_600 * 2,

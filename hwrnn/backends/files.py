@@ -83,7 +83,7 @@ class FileSet:
         """
         target = Path(folder)
         try:
-            _refuse_foreign(target)
+            refuse_foreign(target)
             target.parent.mkdir(parents=True, exist_ok=True)
             place = tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent)
         except OSError as error:
@@ -114,10 +114,15 @@ def _check_relative(path: str) -> None:
         raise ValueError(f"{path!r} is not a relative path inside an output folder")
 
 
-def _refuse_foreign(target: Path) -> None:
+def refuse_foreign(target: Path) -> None:
+    """Raise OutputError for a file, and for a folder with what somebody else put there."""
     if target.is_file() or (target.exists() and not target.is_dir()):
         raise OutputError(str(target), "is a file; the output is a folder", "name another folder")
-    if target.is_dir() and not (target / MANIFEST).is_file() and any(target.iterdir()):
+    try:
+        foreign = not (target / MANIFEST).is_file() and target.is_dir() and any(target.iterdir())
+    except OSError as error:
+        raise _cannot_write(target, error) from error
+    if foreign:
         raise OutputError(
             str(target),
             "is not empty, and hwrnn did not write it",
@@ -132,12 +137,16 @@ def _swap(staging: Path, target: Path) -> None:
         target.rename(old)
     try:
         (staging / "new").rename(target)
-    except OSError:
-        if old.exists():
+    except BaseException:  # Ctrl-C as well: what is in staging is about to be deleted
+        if old.exists() and not target.exists():
             old.rename(target)
         raise
     if old.exists():
-        _keep_foreign(old, target)
+        try:
+            _keep_foreign(old, target)
+        except KeyboardInterrupt:
+            _keep_foreign(old, target)
+            raise
 
 
 def _keep_foreign(old: Path, target: Path) -> None:

@@ -25,6 +25,7 @@ CORE = "hwrnn_board_core"
 MEMORY = "hwrnn_device.mem"
 PROTOCOL = 1
 BAUD = 115_200
+LEAST_BAUD = 1200  # as for the boards; below it a frame takes longer than a host waits
 PAGE = 32  # bytes of the description that a request may ask for
 MOST_PAGES = 256
 OFF_BAUD = 0.02  # how far the line's speed may be from what was asked; 8N1 stands about 4 %
@@ -33,6 +34,8 @@ WAIT_S = 0.02  # an answer waits for results at least that long
 
 def baud_divisor(clock_hz: float, baud: int = BAUD) -> int:
     """Clock cycles of a bit. Raises DesignError if the clock cannot make this speed."""
+    if baud < LEAST_BAUD:
+        raise DesignError(f"baud rate {baud}", "is too slow", f"ask for {LEAST_BAUD:,} or more")
     divisor = round(clock_hz / baud)
     if divisor < 4:
         raise DesignError(

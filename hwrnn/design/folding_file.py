@@ -25,4 +25,8 @@ def write_folding(path: Path, design: Design) -> None:
     try:
         path.write_text(folding_json(design))
     except OSError as error:
-        raise OutputError(str(path), f"cannot be written: {error.strerror}") from error
+        raise OutputError(
+            str(path),
+            f"cannot be written: {error.strerror}",
+            "name a file in a folder that exists and that you may write to",
+        ) from error

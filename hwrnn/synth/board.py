@@ -26,11 +26,12 @@ from hwrnn.synth.cells import Cells
 from hwrnn.synth.devices import chip
 from hwrnn.synth.nextpnr import PADS, ROUTERS, Placed, Step, arguments, place
 from hwrnn.synth.pack import PACKERS, pack, pack_arguments
-from hwrnn.synth.result import DoesNotFit, over_text, uses, versions
+from hwrnn.synth.result import DoesNotFit, number, over_text, uses, versions
 from hwrnn.synth.run import Tell
 from hwrnn.synth.yosys import Netlist, Source, script, synthesise
 
 NO_ROOM = re.compile(r"(?i)unable to place|no bels remaining|unable to find legal|failed to place")
+SURELY = 1.25  # a design that is larger than the board by this factor is not even synthesised
 DESIGN = "u_core.u_design."  # where the design lies in the top of a board
 NATIVE = {
     Family.ECP5: "nextpnr-ecp5",
@@ -166,6 +167,7 @@ def bitstream(
     check_tools(design.board)
     board = at_clock(design.board, freq_mhz)
     on_board = emit_board(replace(design, board=board), baud=baud)
+    check_estimate(on_board.design)
     source = source_of(on_board)
     netlist = synthesise(source, tell)
     check_room(on_board.design, netlist)
@@ -190,6 +192,21 @@ def source_of(on_board: OnBoard) -> Source:
     """What yosys reads."""
     board = on_board.design.board
     return Source(files=on_board.files, top=TOP, family=board.family, part=board.part)
+
+
+def check_estimate(design: Design) -> None:
+    """Raise DoesNotFit, before any tool runs, for a design that is far too large by its estimate,
+    all errors of the estimate put aside.
+    """
+    e = fitted(design)
+    errors = {"LUT": e.count.error("luts"), "FF": e.count.error("ffs")}
+    over = [
+        f"{number(round(used))} {name}, the board has {has:,}"
+        for name, (used, has) in e.use().items()
+        if used / SURELY - SURELY * errors.get(name, 0) > has
+    ]
+    if over:
+        raise no_room(design, f"is estimated to take {'; '.join(over)}")
 
 
 def check_room(design: Design, netlist: Netlist) -> None:

@@ -3,19 +3,19 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 
+from hwrnn.backends.files import FileSet
 from hwrnn.backends.rtl import emit_rtl, top_name
 from hwrnn.backends.rtl_parts import fitted
 from hwrnn.board import Board
 from hwrnn.design.design import Design
 from hwrnn.design.estimate import Estimate
-from hwrnn.errors import BoardError, DesignError, HwrnnError, OutputError
+from hwrnn.errors import BoardError, DesignError, HwrnnError
 from hwrnn.sim.tools import DISTRIBUTIONS, Extra, find_package, find_yosys
 from hwrnn.synth.cells import Cells
 from hwrnn.synth.devices import chip
@@ -124,19 +124,18 @@ class SynthResult:
             raise DoesNotFit(self.design.name, "; ".join(self.complaints), REMEDY)
 
     def write(self, folder: str | Path) -> Path:
-        """Copy the netlist, logs and reports of the tools into `folder`.  Raises OutputError."""
-        target = Path(folder)
+        """Write the netlist, logs and reports of the tools into `folder`, in place of those that an
+        earlier call wrote.  Raises OutputError, also for a folder with files of others.
+        """
         found = [("", self.netlist.folder)]
         if self.placed is not None:
             found.append(("nextpnr_", self.placed.folder))
-        try:
-            target.mkdir(parents=True, exist_ok=True)
-            for prefix, source in found:
-                for file in source.iterdir():
-                    shutil.copyfile(file, target / f"{prefix}{file.name}")
-        except OSError as error:
-            raise OutputError(str(target), f"cannot be written: {error.strerror}") from error
-        return target
+        files = {
+            f"{prefix}{file.name}": file.read_bytes()
+            for prefix, source in found
+            for file in sorted(source.iterdir())
+        }
+        return FileSet(files).write(folder)
 
     def as_dict(self) -> dict[str, object]:
         """All of it, ready for JSON."""
