@@ -217,26 +217,61 @@ def check(seed: int, engine: str = "rtl") -> dict[str, object]:
 
 
 def all_states(graph: Graph) -> Graph:
-    """The graph with every state of its only layer as an input and as an output, by name."""
-    first, scan, *rest = graph.ops
-    assert isinstance(scan, Scan)
-    inputs, ends, outs = [], [], list(scan.outs)
-    for state in scan.body.states:
-        port = replace(state.value, name=f"{state.value.name}0")
-        quantiser = Quantiser(scale=ONE, type=port.type)
-        inputs.append(Input(out=port, quantiser=quantiser, axes=("B", "F")))
-        made = scan.body.scope()[state.next]
-        steps = replace(made, name=f"{state.value.name}_steps", sequence=True)
-        last = replace(made, name=f"{state.value.name}_last")
-        out = replace(made, name=f"{state.value.name}n")
-        outs.append(ScanOutput(out=steps, body_value=state.next))
-        ends += [
-            Select(out=last, x=steps.name),
-            Output(out=out, x=last.name, grid=OutputGrid(scale=ONE), axes=("B", "F")),
-        ]
-    states = tuple(
-        replace(s, start=port.out.name, initial=(0,) * s.value.size)
-        for s, port in zip(scan.body.states, inputs, strict=True)
+    """The graph with all states as inputs h0 and c0 and as outputs hn and cn; of several layers
+    stacked, layer after layer.
+    """
+    scans = graph.scans
+    before: list[AnyOp] = []
+    ends: list[AnyOp] = []
+    opening = {scan.out.name: scan for scan in scans}
+    for k, role in enumerate("hc"[: len(scans[0].body.states)]):
+        values = [scan.body.states[k].value for scan in scans]
+        starts, ops = started(role, values)
+        before += ops
+        lasts: list[Value] = []
+        for scan, start in zip(scans, starts, strict=True):
+            now = opening[scan.out.name]
+            state = now.body.states[k]
+            made = now.body.scope()[state.next]
+            steps = replace(made, name=f"{scan.out.name}_{role}_steps", sequence=True)
+            lasts.append(replace(made, name=f"{scan.out.name}_{role}_last"))
+            ends.append(Select(out=lasts[-1], x=steps.name))
+            first = replace(state, start=start.name, initial=(0,) * state.value.size)
+            states = tuple(first if s is state else s for s in now.body.states)
+            outs = (*now.outs, ScanOutput(out=steps, body_value=state.next))
+            body = replace(now.body, states=states)
+            opening[scan.out.name] = replace(now, body=body, outs=outs)
+        ends += ended(role, lasts)
+    first_op, *rest = graph.ops
+    changed = [opening[op.out.name] if isinstance(op, Scan) else op for op in rest]
+    return replace(graph, ops=(first_op, *before, *changed, *ends)).verify()
+
+
+def started(role: str, values: Sequence[Value]) -> tuple[list[Value], list[AnyOp]]:
+    """The vectors with which states of one role start, and the ops that make them."""
+    size, t = sum(v.size for v in values), values[0].type
+    port = Value(name=f"{role}0", type=t, size=size)
+    axes = ("S", "B", "F") if len(values) > 1 else ("B", "F")
+    quantiser = Quantiser(scale=ONE, type=t)
+    ops: list[AnyOp] = [Input(out=port, quantiser=quantiser, axes=axes, stacked=len(values))]
+    if len(values) == 1:
+        return [port], ops
+    parts = [replace(v, name=f"{role}0_{k}") for k, v in enumerate(values)]
+    ops += [Slice(out=p, x=port.name, start=k * p.size) for k, p in enumerate(parts)]
+    return parts, ops
+
+
+def ended(role: str, lasts: Sequence[Value]) -> list[AnyOp]:
+    """The output of the last states of one role."""
+    whole = replace(lasts[0], name=f"{role}_stacked", size=sum(v.size for v in lasts))
+    made = whole if len(lasts) > 1 else lasts[0]
+    axes = ("S", "B", "F") if len(lasts) > 1 else ("B", "F")
+    out = Output(
+        out=replace(made, name=f"{role}n"),
+        x=made.name,
+        grid=OutputGrid(scale=ONE),
+        axes=axes,
+        stacked=len(lasts),
     )
-    opening = replace(scan, body=replace(scan.body, states=states), outs=tuple(outs))
-    return replace(graph, ops=(first, *inputs, opening, *rest, *ends)).verify()
+    stack: list[AnyOp] = [Concat(out=whole, xs=tuple(v.name for v in lasts))]
+    return [*(stack if len(lasts) > 1 else []), out]

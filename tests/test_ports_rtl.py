@@ -10,7 +10,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 from random_ports import all_states, random_ports
-from rtl.bench import BOARD
+from rtl.bench import BOARD, STALLS
 from rtl.cells import cell_graph
 from rtl.graphs import ONE, Build
 from rtl.ports import (
@@ -29,10 +29,11 @@ from hwrnn.design.builder_ports import port_names
 from hwrnn.design.design import AxisIn, Crop, Design, Engine
 from hwrnn.design.latency import Pipeline
 from hwrnn.design.lower import build_design
-from hwrnn.design.options import Options, StateRule
+from hwrnn.design.options import Directions, Options, StateRule
 from hwrnn.design.timing import schedule
 from hwrnn.errors import DesignError
 from hwrnn.ir import AnyOp, Graph, Input, Quantiser, Scan
+from hwrnn.ir.types import of_bits
 from hwrnn.report.graph_svg import draw_graph
 from hwrnn.report.schedule_text import schedule_text
 from hwrnn.sim.rtl import RtlResult, Stalls, job_of, rtl_source, simulate_rtl
@@ -40,7 +41,7 @@ from hwrnn.sim.rtl_run import run_job
 from hwrnn.sim.verilate import Variant, compile_rtl
 
 SEEDS = range(40)
-BUILT = (9, 12, 31)  # two directions; two layers of five streams; two layers, one sequence a time
+BUILT = (12, 31)  # two layers of five streams; two layers, one sequence a time
 LENGTHS = (5, 1, 1, 2, 7, 1, 3)
 LENGTHS_KEPT = (4, 1, 3, 2, 4, 1)
 HELD = 7  # steps of a sequence that every output holds
@@ -71,14 +72,13 @@ def vectors(design: Design) -> tuple[AxisIn, ...]:
 
 
 def test_what_is_built_has_all_kinds() -> None:
-    designs = [random_ports(seed)[1] for seed in BUILT]
+    designs = [lstm(), *(random_ports(seed)[1] for seed in BUILT)]
     assert any(isinstance(k, Crop) for d in designs for k in d.kernels)
     engines = [e for d in designs for e in d.engines]
     assert any(e.starts for e in engines)
     assert any(e.more for e in engines)
     assert {e.shared for e in engines if e.starts} == {True, False}
     assert any(d.streams > 1 for d in designs)
-    assert any(d.max_steps for d in designs)
 
 
 @pytest.mark.needs_sim
@@ -93,6 +93,22 @@ def test_states_in_and_out_cycle_by_cycle_under_stalls() -> None:
     design = lstm()
     assert design.engines[0].units % design.engines[0].pe
     check_ports(design, draw_ports(design, LENGTHS))
+
+
+def bidirectional() -> Graph:
+    b = Build(3)
+    return all_states(b.graph(b.bidirectional(b.input(3, of_bits(6, signed=True)), 5)))
+
+
+@pytest.mark.needs_sim
+@pytest.mark.parametrize("directions", list(Directions))
+def test_states_of_two_directions(directions: Directions) -> None:
+    graph, options = bidirectional(), Options(directions=directions)
+    assert [port.stacked for port in graph.inputs] == [1, 2, 2]
+    assert [port.stacked for port in graph.outputs] == [1, 2, 2]
+    design = build_design(graph, BOARD, {"pe": 2, "simd": 3}, HELD, options)
+    assert len(design.engines) == (1 if directions is Directions.SHARED else 2)
+    check_ports(design, draw_ports(design, LENGTHS), STALLS[:2])
 
 
 @pytest.mark.needs_sim

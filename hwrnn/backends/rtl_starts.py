@@ -29,11 +29,17 @@ def start_ports(engine: Engine) -> list[Port]:
         width = start.x.lanes * start.x.type.bits
         ports += [
             Port(direction="in", name=f"{name}_data_i", width=width),
+            *turn_port(start, f"{name}_id_i"),
             Port(direction="in", name=f"{name}_last_i"),
             Port(direction="in", name=f"{name}_valid_i"),
             Port(direction="out", name=f"{name}_ready_o"),
         ]
     return ports
+
+
+def turn_port(start: Start, name: str) -> list[Port]:
+    """The number of the stream, which nothing reads: vectors come in the order of first steps."""
+    return [Port(direction="in", name=name, width=start.x.id_bits)] if start.x.streams > 1 else []
 
 
 def start_control(engine: Engine, module: Module, tags: Taps) -> None:
@@ -67,7 +73,9 @@ def start_control(engine: Engine, module: Module, tags: Taps) -> None:
     module.assigns.append((RELEASED, tags.at(DONE, base + engine.start_release)))
     for start in engine.starts:
         start_fill(engine, module, start)
-    module.keep_used([BANK, *(f"{prefix_of(engine, s)}_last_i" for s in engine.starts)])
+    unused = [f"{prefix_of(engine, s)}_last_i" for s in engine.starts]
+    unused += [f"{prefix_of(engine, s)}_id_i" for s in engine.starts if s.x.streams > 1]
+    module.keep_used([BANK, *unused])
 
 
 def start_fill(engine: Engine, module: Module, start: Start) -> None:

@@ -22,7 +22,7 @@ from hwrnn.design.design import (
     Start,
     Stream,
 )
-from hwrnn.design.directions import Pair, alike, pairs, unified
+from hwrnn.design.directions import ALIKE, HINT, Pair, alike, pairs, unified
 from hwrnn.design.folding import Fold
 from hwrnn.design.options import Directions, Options
 from hwrnn.errors import DesignError
@@ -191,23 +191,60 @@ class Builder(PortBuilder):
         """A bidirectional layer with one engine: its directions are two streams of it."""
         layers = self.direction_layers(forward, backward)
         layer, name = layers[0], forward.out.name
-        xs = tuple(self.columns(one) for one in layers)
-        x = replace(xs[0], name=self.name(f"{name}_turns"), depth=2, streams=2)
-        self.kernels.append(Interleave(name=self.kernel_name(f"{name}_turns"), xs=xs, out=x))
+        x = self.in_turns([self.columns(one) for one in layers], f"{name}_turns")
         folded = self.folded(layer, x)
         cells = alike(compile_cell(name, one.body, folded, one.results) for one in layers)
-        both = replace(forward.out, name=f"{name}_both")
-        stream = self.engine_stream(layer, both, x, steps=1)
-        (out,) = self.place_engine(layer, x, [stream], cells)
+        starts = self.starts_in_turns(forward, backward, layer)
+        pairs = self.read_by_both(forward, backward)
+        wanted = [
+            self.engine_stream(layer, replace(one, name=f"{one.name}_both"), x, steps=1)
+            for one, _ in pairs
+        ]
+        for out, values in zip(
+            self.place_engine(layer, x, wanted, cells, starts), pairs, strict=True
+        ):
+            self.apart(out, values, f"{name}_apart")
+
+    def in_turns(self, xs: Sequence[Stream], name: str) -> Stream:
+        """The vectors of two streams, in turn, as two streams of one."""
+        t = xs[0].type.hull(xs[1].type)
+        out = replace(xs[0], name=self.name(name), type=t, depth=2, streams=2)
+        self.kernels.append(Interleave(name=self.kernel_name(name), xs=tuple(xs), out=out))
+        return out
+
+    def apart(self, x: Stream, values: Sequence[Value], name: str) -> None:
+        """The two streams of one, each as a value."""
         outs = []
-        for scan in (forward, backward):
-            room = self.whole_sequence(out) if self.beside_reverse(scan.out) else 0
-            outs.append(replace(out, name=self.name(scan.out.name), depth=2 + room, streams=1))
-        self.kernels.append(
-            Separate(name=self.kernel_name(f"{name}_apart"), x=out, outs=tuple(outs))
-        )
-        for scan, stream in zip((forward, backward), outs, strict=True):
-            self.give(scan.out, stream)
+        for value in values:
+            room = self.whole_sequence(x) if self.beside_reverse(value) else 0
+            outs.append(replace(x, name=self.name(value.name), depth=2 + room, streams=1))
+        self.kernels.append(Separate(name=self.kernel_name(name), x=x, outs=tuple(outs)))
+        for value, stream in zip(values, outs, strict=True):
+            self.give(value, stream)
+
+    def starts_in_turns(self, forward: Scan, backward: Scan, layer: Layer) -> tuple[Start, ...]:
+        """The vectors with which the states of two directions start: forwards, backwards, ..."""
+        found = []
+        for a, b in zip(forward.body.states, backward.body.states, strict=True):
+            if a.start is None or b.start is None:
+                if a.start != b.start:
+                    raise directions_differ(forward, f"starts %{a.value.name} from outside")
+                continue
+            ends = ((a.start, forward), (b.start, backward))
+            xs = [self.contiguous(self.take(name, op, layer.fold.pe)) for name, op in ends]
+            name = f"{forward.out.name}_{a.value.name}_turns"
+            found.append(Start(state=a.value.name, x=self.in_turns(xs, name)))
+        return tuple(found)
+
+    def read_by_both(self, forward: Scan, backward: Scan) -> list[tuple[Value, Value]]:
+        """The values that the layer gives in both directions."""
+        found = []
+        for a, b in zip(forward.outs, backward.outs, strict=True):
+            read = [bool(self.users.get(o.out.name)) for o in (a, b)]
+            if read[0] != read[1]:
+                raise directions_differ(forward, f"gives %{a.body_value}")
+            found += [(a.out, b.out)] if all(read) else []
+        return found
 
     def direction_layers(self, forward: Scan, backward: Scan) -> tuple[Layer, Layer]:
         """The two directions, alike but for constants. Raises DesignError if they are not."""
@@ -219,16 +256,18 @@ class Builder(PortBuilder):
                 f'differs from that of "{forward.out.name}", whose engine it shares',
                 "give both directions the same folding",
             )
+        bodies = unified(pair)
+        given = [o.body_value for o in forward.outs if self.users.get(o.out.name)]
         one, other = (
             Layer(
                 op=scan,
                 name=forward.out.name,
                 source=scan.xs[0],
                 body=body,
-                results=(forward.outs[0].body_value,),
+                results=tuple(given),
                 fold=folds[0],
             )
-            for scan, body in zip((forward, backward), unified(pair), strict=True)
+            for scan, body in zip((forward, backward), bodies, strict=True)
         )
         return one, other
 
@@ -362,6 +401,11 @@ class Builder(PortBuilder):
             SelectStep(name=self.kernel_name(f"{op.out.name}_pick"), x=x, out=out, step=op.step)
         )
         self.give(op.out, out)
+
+
+def directions_differ(forward: Scan, what: str) -> DesignError:
+    """Two directions share an engine only if both do a thing, or none."""
+    return DesignError(f"layer {forward.out.name}", f"{what} in one direction only; {ALIKE}", HINT)
 
 
 def vector(op: AnyOp) -> AnyOp:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from hwrnn.design.options import Directions, Options, StateRule
+from hwrnn.design.options import Options, StateRule
 from hwrnn.errors import DesignError
 from hwrnn.ir import AnyOp, Graph, Repeat, Scan
 from hwrnn.ir.steps import fixed_steps
@@ -70,19 +70,11 @@ def above(graph: Graph, name: str) -> list[AnyOp]:
 
 def check_options(graph: Graph, options: Options) -> None:
     """What some options make impossible with several ports."""
-    inputs, outputs = len(graph.inputs), len(graph.outputs)
+    inputs = len(graph.inputs)
     if options.state is StateRule.KEEP and inputs > 1:
         raise DesignError(
             "option state",
             f"is keep; {graph.name} has {inputs} inputs, and a fragment starts where the one "
             "before it ended",
             'use state="reset", and feed the returned states back',
-        )
-    several = max(inputs, outputs) > 1 or any(len(scan.outs) > 1 for scan in graph.scans)
-    if options.directions is Directions.SHARED and several:
-        raise DesignError(
-            "option directions",
-            f'is "shared"; {graph.name} has {inputs} inputs and {outputs} outputs, and two '
-            "directions share an engine with one of each, for now",
-            'build it with directions="two"',
         )
