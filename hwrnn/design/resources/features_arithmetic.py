@@ -219,30 +219,6 @@ def level_ffs(v: View) -> Features:
     }
 
 
-def level_ram(v: View) -> Features:
-    """LUT of hwrnn_threshold_level_ram."""
-    from hwrnn.design.resources.features_memory import memory_of
-
-    depth = v("Groups") << v("Level", 0)
-    kept = memory_of(v, v("Lanes"), v("ThresholdWidth"), depth)
-    return {
-        "compare": v("Lanes") * v("XWidth"),
-        "lanes": v("Lanes"),
-        "offset": v("Lanes") * v("YWidth") * float(v("Lo", 0) != 0),
-        **kept,
-    }
-
-
-def level_ram_ffs(v: View) -> Features:
-    """FF of hwrnn_threshold_level_ram."""
-    lanes, mid = v("Lanes"), v("RegisterMid", 1)
-    return {
-        "threshold": lanes * v("ThresholdWidth") * mid,
-        "beside": lanes * (max(v("Level", 0), 1) + v("XWidth")) * mid,
-        "out": lanes * (v("XWidth") + v("YWidth")) * v("RegisterOut", 1),
-    }
-
-
 # -- the gate MAC array ------------------------------------------------------------------------
 
 
@@ -465,6 +441,5 @@ ARITHMETIC: dict[str, tuple[Feature, Feature]] = {
     "hwrnn_requant_scale": (requant_scale, requant_scale_ffs),
     "hwrnn_requant_thresholds": (thresholds, thresholds_ffs),
     "hwrnn_threshold_level": (level, level_ffs),
-    "hwrnn_threshold_level_ram": (level_ram, level_ram_ffs),
     "hwrnn_mac_array": (mac_array, mac_array_ffs),
 }

@@ -9,8 +9,8 @@ from hwrnn.design.resources.features import Feature, Features, View, index
 
 SHIFT = 32  # stages of a shift register of one LUT
 SINGLE = {  # (rows, columns, LUTs) of the cells with one port
-    Family.XC7: ((32, 8, 4), (64, 4, 4), (128, 1, 2), (256, 1, 4)),
-    Family.XCUP: ((32, 16, 8), (64, 8, 8), (128, 1, 2), (256, 1, 4)),
+    Family.XC7: ((32, 8, 4), (64, 1, 1)),
+    Family.XCUP: ((32, 16, 8), (64, 1, 1)),
 }
 STARTS = 16  # bits; so few are registers
 SHORTEST = 3  # stages; shorter lines are registers
@@ -118,23 +118,6 @@ def mac_array(v: View) -> Features:
     return {"cells": kept, "shift": shifts(v, depth, bits)}
 
 
-def ram(v: View) -> Features:
-    """Of hwrnn_ram."""
-    return {"cells": v("Lanes") * cells(v, v("Depth"), v("Width"))}
-
-
-def lut_ram(v: View) -> Features:
-    """Of hwrnn_lut_ram."""
-    return {"cells": v("Lanes") * cells(v, v("Cells") << v("XWidth"), v("YWidth"))}
-
-
-def level_ram(v: View) -> Features:
-    """LUT of hwrnn_threshold_level_ram."""
-    return {
-        "cells": v("Lanes") * cells(v, v("Groups") << v("Level", 0), v("ThresholdWidth")),
-    }
-
-
 LUT_RAMS: dict[str, Feature] = {
     "hwrnn_delay": delay,
     "hwrnn_fifo": fifo,
@@ -144,7 +127,4 @@ LUT_RAMS: dict[str, Feature] = {
     "hwrnn_state_mem": state_mem,
     "hwrnn_vector_mem": vector_mem,
     "hwrnn_mac_array": mac_array,
-    "hwrnn_ram": ram,
-    "hwrnn_lut_ram": lut_ram,
-    "hwrnn_threshold_level_ram": level_ram,
 }

@@ -93,39 +93,6 @@ def lut_ffs(v: View) -> Features:
     return {"bits": v("Lanes") * distinct_columns(v.part.words, v("YWidth"))}
 
 
-def ram(v: View) -> Features:
-    """LUT of hwrnn_ram."""
-    return memory_of(v, v("Lanes"), v("Width"), v("Depth"))
-
-
-def memory_of(v: View, lanes: int, width: int, depth: int) -> Features:
-    """A memory on the config bus, with a read port for each lane."""
-    slices = -(-width // 32)
-    rows = lut_rows(v)
-    return {
-        "one": 1,
-        "slices": slices,
-        "banks": lanes * width * mux(v, -(-depth // rows)),
-        "enables": slices * -(-depth // rows),
-        "words": lanes * width * mux(v, depth) if v.family is Family.ICE40 else 0,
-    }
-
-
-def ram_ffs(v: View) -> Features:
-    """FF of hwrnn_ram."""
-    return {"data": v("Lanes") * v("Width") * v("Register", 1)}
-
-
-def lut_ram(v: View) -> Features:
-    """LUT of hwrnn_lut_ram."""
-    return memory_of(v, v("Lanes"), v("YWidth"), v("Cells") << v("XWidth"))
-
-
-def lut_ram_ffs(v: View) -> Features:
-    """FF of hwrnn_lut_ram."""
-    return {"data": v("Lanes") * v("YWidth") * v("Register", 1)}
-
-
 def vector_mem(v: View) -> Features:
     """LUT of hwrnn_vector_mem."""
     units, w, pe, simd = v("Units"), v("Width"), v("Pe"), v("Simd")
@@ -296,8 +263,6 @@ MEMORIES: dict[str, tuple[Feature, Feature]] = {
     "hwrnn_rom": (rom, rom_ffs),
     "hwrnn_rom_ahead": (rom_ahead, rom_ahead_ffs),
     "hwrnn_lut": (lut, lut_ffs),
-    "hwrnn_ram": (ram, ram_ffs),
-    "hwrnn_lut_ram": (lut_ram, lut_ram_ffs),
     "hwrnn_vector_mem": (vector_mem, vector_mem_ffs),
     "hwrnn_state_mem": (state_mem, state_mem_ffs),
     "hwrnn_select_step": (select_step, select_step_ffs),

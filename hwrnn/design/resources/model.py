@@ -22,11 +22,18 @@ from hwrnn.design.resources.features_arithmetic import ARITHMETIC
 from hwrnn.design.resources.features_lutram import LUT_RAMS
 from hwrnn.design.resources.features_memory import MEMORIES
 from hwrnn.design.resources.features_steps import STEP_RAMS, STEPS, below
+from hwrnn.design.resources.features_written import WRITTEN, WRITTEN_RAMS, written_blocks
 from hwrnn.design.resources.part import Part
 
 FOLDER = Path(__file__).resolve().parent
-MODULES: dict[str, tuple[Feature, Feature]] = {**STREAMS, **MEMORIES, **ARITHMETIC, **STEPS}
-RAMS: dict[str, Feature] = {**LUT_RAMS, **STEP_RAMS}
+MODULES: dict[str, tuple[Feature, Feature]] = {
+    **STREAMS,
+    **MEMORIES,
+    **ARITHMETIC,
+    **STEPS,
+    **WRITTEN,
+}
+RAMS: dict[str, Feature] = {**LUT_RAMS, **STEP_RAMS, **WRITTEN_RAMS}
 UNFITTED = {"weights": {}, "error": 0.3}  # of a module that was not synthesised
 KINDS = ("luts", "ffs")
 NINE_IN_TEN = 1.645  # standard deviations
@@ -98,7 +105,7 @@ def own(part: Part, family: Family) -> Count:
         lut_rams=rams,
         rom_luts=logic + rams if part.weights else 0,
         dsps=hard_multipliers(part, family),
-        block_rams=memory_blocks(part, family),
+        block_rams=memory_blocks(part, family) + written_blocks(part, family),
         errors=errors,
     )
 
