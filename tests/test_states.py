@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import hwrnn
-from hwrnn.errors import DataError, DesignError, ImportFault
+from hwrnn.errors import DataError, ImportFault
 from hwrnn.ir import Graph
 from hwrnn.ir.text import parse_graph, print_graph
 
@@ -174,15 +174,6 @@ def test_data_that_does_not_fit(plain: Graph, name: str) -> None:
     with pytest.raises(DataError) as caught:
         hwrnn.run(plain, given)
     assert str(caught.value).startswith(fact)
-
-
-def test_hls_says_that_it_has_one_input(plain: Graph) -> None:
-    with pytest.raises(DesignError) as caught:
-        hwrnn.emit(hwrnn.build(plain), "hls")
-    assert str(caught.value) == (
-        'backend "hls": has one input and one output in HLS C++ yet: RTL has more\n'
-        '  hint: use backend="rtl"'
-    )
 
 
 def test_the_command_line_takes_and_writes_all_of_them(tmp_path: Path) -> None:

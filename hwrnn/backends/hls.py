@@ -4,31 +4,41 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields, replace
 
 from hwrnn.backends.files import FileSet
 from hwrnn.backends.hls_around import HEADERS as AROUND
 from hwrnn.backends.hls_around import embed_views, slide_views
-from hwrnn.backends.hls_golden import Golden, fragment_flags, golden_text, golden_vectors
+from hwrnn.backends.hls_golden import (
+    Golden,
+    by_name,
+    fragment_flags,
+    golden_text,
+    golden_vectors,
+)
 from hwrnn.backends.hls_image import ImageMap
 from hwrnn.backends.hls_views import (
+    Caller,
     ImagePortView,
     ProjectView,
-    call_view,
+    ShellView,
     concat_view,
     dwc_view,
     has_wide_ports,
     layer_view,
-    receiver,
     shell_view,
     streams_of,
+    widest_port,
 )
 from hwrnn.backends.identity import banner, model_word, top_name, version_word
 from hwrnn.backends.image import Image
 from hwrnn.backends.jinja import PACKAGE, render
+from hwrnn.backends.rtl_config import address_bits
 from hwrnn.design.design import (
     AxisIn,
     AxisOut,
     Concat,
+    Crop,
     Design,
     Dwc,
     Engine,
@@ -39,6 +49,7 @@ from hwrnn.design.design import (
     Reverse,
     SelectStep,
     Separate,
+    Stream,
 )
 
 LIBRARY = PACKAGE / "lib" / "hls"
@@ -46,6 +57,7 @@ PROJECT_FILES = ("README.md", "design.hpp", "top.hpp", "top.cpp", "tb.cpp")
 SCRIPTS = ("hls_config.cfg", "run_hls.tcl")
 HEADERS: dict[type, str] = {
     Concat: "concat",
+    Crop: "crop",
     Dwc: "dwc",
     Fork: "fork",
     Interleave: "interleave",
@@ -73,10 +85,22 @@ def emit_hls(design: Design, golden: Golden | None = None) -> FileSet:
         files[f"constants_{layer.name}.hpp"] = render("hls/constants.hpp.j2", layer)
     for header in sorted(LIBRARY.glob("*.hpp")):
         files[f"hwrnn/{header.name}"] = header.read_text(encoding="utf-8")
-    inputs, outputs = golden or golden_vectors(design)
-    files["golden_in.txt"] = golden_text(inputs, flags_of(design, golden, len(inputs)))
-    files["golden_out.txt"] = golden_text(outputs)
-    return FileSet(files) | image_files(design, image)
+    return FileSet(files) | golden_files(design, golden) | image_files(design, image)
+
+
+def golden_files(design: Design, golden: Golden | None) -> FileSet:
+    """What the testbench plays at every input, and expects at every output."""
+    given = golden or golden_vectors(design)
+    names = [k.name for k in design.sources], [k.name for k in design.sinks]
+    inputs, outputs = (by_name(some, known) for some, known in zip(given, names, strict=True))
+    count = len(inputs[design.source.name])
+    flags = {design.source.name: flags_of(design, golden, count)}
+    shown = {
+        f"golden_in{k.port[6:]}.txt": golden_text(inputs[k.name], flags.get(k.name))
+        for k in design.sources
+    }
+    made = {f"golden_out{k.port[6:]}.txt": golden_text(outputs[k.name]) for k in design.sinks}
+    return FileSet(shown | made)
 
 
 def flags_of(design: Design, golden: Golden | None, count: int) -> list[bool] | None:
@@ -109,23 +133,33 @@ def simulated(design: Design) -> FileSet:
 
 
 def ports(design: Design) -> FileSet:
-    """A header with which simulations reach the ports of a design, whatever it has."""
+    """A header with which simulations reach the ports of a design, whatever it has, and a shell in
+    SystemVerilog that has the ports of its RTL.
+    """
     view = project_view(design, ImageMap.of(design))
-    return FileSet({"sim_ports.hpp": render("hls/sim_ports.hpp.j2", view)})
+    names = ("sim_ports.hpp", "sim_shell.sv")
+    return FileSet({name: render(f"hls/{name}.j2", view) for name in names})
 
 
 def project_view(design: Design, image: ImageMap | None) -> ProjectView:
     """What all templates but those of the layers are filled with."""
-    lines = banner(design)
-    source, sink = shell_view(design.source, keep=design.keep), shell_view(design.sink)
+    design, lines = in_calls(design), banner(design)
+    sources = tuple(shell_view(k, design) for k in design.sources)
+    sinks = tuple(shell_view(k, design) for k in design.sinks)
     layers = tuple(
         layer_view(k, lines, image, keep=design.keep)
         for k in design.kernels
         if isinstance(k, Engine | Map)
     )
     firsts = tuple(k.name for k in layers if k.keeps)
-    by_name = {k.name: k for k in layers}
-    into = receiver(design.source, keep=design.keep)
+    started = tuple(k.name for k in design.sources[1:] if design.streams > 1)
+    caller = Caller(
+        design,
+        {k.name: k for k in layers},
+        {k.port: k for k in (*sources, *sinks)},
+        firsts,
+        started,
+    )
     return ProjectView(
         banner=lines,
         name=design.name,
@@ -133,23 +167,23 @@ def project_view(design: Design, image: ImageMap | None) -> ProjectView:
         version=f"0x{version_word():08x}",
         model_hash=f"0x{model_word(design):016x}ULL",
         has_wide_ports=has_wide_ports(design),
-        ap_int_bits=max(source.data_bits, sink.data_bits),
+        ap_int_bits=widest_port(design),
         sequences_at_once=design.streams,
         streams=streams_of(design),
-        source=source,
-        sink=sink,
+        source=sources[0],
+        sink=sinks[0],
+        sources=sources,
+        sinks=sinks,
         dwcs=tuple(dwc_view(k) for k in design.kernels if isinstance(k, Dwc)),
         concats=tuple(concat_view(k) for k in design.kernels if isinstance(k, Concat)),
         slides=slide_views(design),
         embeds=embed_views(design),
         layers=layers,
-        receiver=into,
-        calls=tuple(call_view(k, by_name, firsts) for k in design.kernels),
-        includes=tuple(
-            sorted({into, "axis_out", *headers(design.kernels), *(["image_in"] if image else [])})
-        ),
+        calls=tuple(caller.calls()),
+        includes=includes(design, sources),
         keep=design.keep,
         firsts=firsts,
+        started=started,
         first_depth=len(design.kernels),
         image=image_port(image) if image else None,
         part=design.board.part,
@@ -158,9 +192,45 @@ def project_view(design: Design, image: ImageMap | None) -> ProjectView:
     )
 
 
+def in_calls(design: Design) -> Design:
+    """The design as calls of kernels: with several streams a call holds many sequences, and all
+    that is read or written in it has an end that says so, also vectors that have no TID.
+    """
+    if design.streams == 1:
+        return design
+    kernels = tuple(on_streams(k, design.streams) for k in design.kernels)
+    return replace(design, kernels=kernels)
+
+
+def on_streams(kernel: Kernel, streams: int) -> Kernel:
+    """A kernel whose streams are all of so many."""
+    changed: dict[str, object] = {"streams": streams} if isinstance(kernel, Engine) else {}
+    for f in fields(kernel):
+        value = getattr(kernel, f.name)
+        if isinstance(value, Stream):
+            changed[f.name] = replace(value, streams=streams)
+        elif f.name in {"xs", "outs"}:
+            changed[f.name] = tuple(replace(x, streams=streams) for x in value)
+        elif f.name == "starts":
+            changed[f.name] = tuple(replace(v, x=replace(v.x, streams=streams)) for v in value)
+        elif f.name == "more":
+            changed[f.name] = tuple(replace(v, out=replace(v.out, streams=streams)) for v in value)
+    return replace(kernel, **changed)  # type: ignore[arg-type]
+
+
+def includes(design: Design, sources: Sequence[ShellView]) -> tuple[str, ...]:
+    """The library headers that the top reads."""
+    found = {"axis_out", *(k.receiver for k in sources), *headers(design.kernels)}
+    return tuple(sorted(found | ({"image_in"} if design.writable else set())))
+
+
 def image_port(image: ImageMap) -> ImagePortView:
     """The port through which images come."""
-    return ImagePortView(layout=f"0x{image.layout:08x}", end=image.config.end)
+    return ImagePortView(
+        layout=f"0x{image.layout:08x}",
+        end=image.config.end,
+        address_bits=address_bits(image.config),
+    )
 
 
 def headers(kernels: Sequence[Kernel]) -> set[str]:

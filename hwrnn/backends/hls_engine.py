@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,6 +108,31 @@ class HandView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BesideView:
+    """A stream of an engine that has several on one side: of its beats the lanes travel as
+    `lanes`, beside those of the others. `value`: what a result is.
+    """
+
+    name: str
+    stream: str
+    beat: str
+    lanes: str
+    comment: str
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FillView:
+    """A state that starts as a vector: its lanes, which are kept by rows, by groups, or both."""
+
+    name: str
+    type: str
+    lanes: str
+    rows: bool
+    groups: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LayerView:
     """An engine or a map: its numbers, its constants and its cell."""
 
@@ -137,6 +162,9 @@ class LayerView:
     writable: bool = False
     regions: tuple[RegionView, ...] = ()
     writes: tuple[str, ...] = ()
+    starts: tuple[BesideView, ...] = ()
+    fills: tuple[FillView, ...] = ()
+    results: tuple[BesideView, ...] = ()
 
 
 def cell_writer(name: str, image: LayerImage | None) -> CellWriter:
@@ -167,7 +195,10 @@ def engine_view(
         kind="engine",
         emit=EMIT[k.emit],
         x_beat=f"b_{k.x.name}",
-        out_beat=f"b_{k.out.name}",
+        out_beat="Results" if k.more else f"b_{k.out.name}",
+        starts=tuple(start_views(k)),
+        fills=tuple(fill_views(k)),
+        results=tuple(result_views(k)),
         numbers=(*sizes(k), ("phase_count", len(phases)), ("patience", patience(phases))),
         types=mac_types(k, written=image is not None),
         aliases=(*cell.aliases, *(alias(n, t) for n, t in extra.items())),
@@ -297,6 +328,71 @@ def memories(k: Engine) -> Iterator[MemoryView]:
                 partition=(3,),
                 distance=k.state_latency,
             )
+    yield from start_memories(k)
+
+
+def started(k: Engine) -> set[str]:
+    """The states that start as vectors from outside."""
+    return {start.state for start in k.starts}
+
+
+def start_memories(k: Engine) -> Iterator[MemoryView]:
+    """The vectors with which the sequence of each stream starts."""
+    for s in (s for s in k.states if s.value.name in started(k)):
+        name = s.value.name
+        if s.recurrent:
+            like = next(v for v in k.vectors if v.value.name == name)
+            kept = vector_memory(k, like)
+            comment = f"{name} at the start, in rows of columns"
+            yield replace(kept, name=f"init_{name}", comment=comment, distance=0)
+        if s.elementwise:
+            yield MemoryView(
+                name=f"start_{name}",
+                type=f"t_{name}",
+                dims=("streams", "groups", "pe"),
+                comment=f"{name} at the start, read unit by unit",
+                partition=(3,),
+                distance=0,
+            )
+
+
+def start_views(k: Engine) -> Iterator[BesideView]:
+    """The streams of vectors with which states start."""
+    for n, start in enumerate(k.starts):
+        yield BesideView(
+            name=start.state,
+            stream=f"s_{start.x.name}",
+            beat=f"b_{start.x.name}",
+            lanes=f"lane_{start.state}" if n else "lane",
+            comment=f"{start.state} at the start",
+        )
+
+
+def fill_views(k: Engine) -> Iterator[FillView]:
+    """What becomes of the vectors with which states start."""
+    states = {s.value.name: s for s in k.states}
+    for view in start_views(k):
+        s = states[view.name]
+        yield FillView(
+            name=view.name,
+            type=f"t_{view.name}",
+            lanes=view.lanes,
+            rows=s.recurrent,
+            groups=s.elementwise,
+        )
+
+
+def result_views(k: Engine) -> Iterator[BesideView]:
+    """The streams of the results, if there are several."""
+    for n, r in enumerate(k.results if k.more else ()):
+        yield BesideView(
+            name=r.out.name,
+            stream=f"s_{r.out.name}",
+            beat=f"b_{r.out.name}",
+            lanes=f"lane_{r.out.name}" if n else "lane",
+            comment=r.value,
+            value=f"v_{r.value}",
+        )
 
 
 def vector_memory(k: Engine, v: Vector) -> MemoryView:
@@ -352,8 +448,24 @@ def vector_load(k: Engine, v: Vector, phase: int, start: int, *, takes_x: bool) 
         width="units" if k.shared and not v.level else "simd",
         takes_x=takes_x,
         recurrent=state is not None,
-        initial=initial(k, state, "init[unit]") if state else "",
+        initial=first_columns(k, state) if state else "",
     )
+
+
+def first_columns(k: Engine, s: EngineState) -> str:
+    """A column of a state in the first step."""
+    name = s.value.name
+    if name in started(k):
+        return f"memory.init_{name}[stream][block][lane]"
+    return initial(k, s, "init[unit]")
+
+
+def first_value(k: Engine, s: EngineState) -> str:
+    """A state unit by unit in the first step."""
+    name = s.value.name
+    if name in started(k):
+        return f"memory.start_{name}[stream][group][lane]"
+    return initial(k, s, "start[group][lane]")
 
 
 # -- hand-overs ----------------------------------------------------------------------------------
@@ -408,7 +520,7 @@ def state_view(k: Engine, s: EngineState) -> StateView:
         name=f"v_{s.value.name}",
         type=f"t_{s.value.name}",
         next=f"v_{s.next}",
-        initial=initial(k, s, "start[group][lane]"),
+        initial=first_value(k, s),
     )
 
 
@@ -434,7 +546,7 @@ def initial_arrays(k: Engine) -> Iterator[ArrayView]:
     """The initial values of the states whose units do not all start with one number: as a vector
     for a state that is multiplied, by groups for one that is read unit by unit.
     """
-    for s in k.states:
+    for s in (s for s in k.states if s.value.name not in started(k)):
         values = [np.array(v, dtype=np.int64) for v in initials(k, s)]
         if len(np.unique(values)) == 1:
             continue

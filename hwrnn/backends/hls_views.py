@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from hwrnn.backends.cpp_literals import cpp_type
@@ -16,6 +16,7 @@ from hwrnn.design.design import (
     AxisOut,
     Combine,
     Concat,
+    Crop,
     Design,
     Dwc,
     Embed,
@@ -69,6 +70,11 @@ class ShellView:
     lanes: tuple[int, ...]
     features: int
     signed: str
+    port: str
+    graph_name: str
+    type: str
+    receiver: str = ""
+    function: str = ""
     steps: tuple[tuple[str, int], ...] = ()
     user_bits: int = 0
 
@@ -104,10 +110,13 @@ class CallView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImagePortView:
-    """Where images enter: the layout of their memories, and the first address behind them."""
+    """Where images enter: the layout of their memories, the first word address behind them, and
+    bits of a byte address.
+    """
 
     layout: str
     end: int
+    address_bits: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,16 +134,18 @@ class ProjectView:
     streams: tuple[StreamView, ...]
     source: ShellView
     sink: ShellView
+    sources: tuple[ShellView, ...]
+    sinks: tuple[ShellView, ...]
     dwcs: tuple[DwcView, ...]
     concats: tuple[ConcatView, ...]
     slides: tuple[SlideView, ...]
     embeds: tuple[EmbedView, ...]
     layers: tuple[LayerView, ...]
-    receiver: str
     calls: tuple[CallView, ...]
     includes: tuple[str, ...]
     keep: bool
     firsts: tuple[str, ...]
+    started: tuple[str, ...]
     first_depth: int
     image: ImagePortView | None
     part: str
@@ -168,28 +179,42 @@ def axis_bits(s: Stream) -> int:
 
 def has_wide_ports(design: Design) -> bool:
     """True when ap_int.h has to be told, before it is read, of a word wider than it expects."""
-    return max(axis_bits(design.source.out), axis_bits(design.sink.x)) > AP_INT_BITS
+    return widest_port(design) > AP_INT_BITS
 
 
-def shell_view(k: AxisIn | AxisOut, *, keep: bool = False) -> ShellView:
+def widest_port(design: Design) -> int:
+    """Bits of the widest TDATA."""
+    streams = [*(k.out for k in design.sources), *(k.x for k in design.sinks)]
+    return max(map(axis_bits, streams))
+
+
+def shell_view(k: AxisIn | AxisOut, design: Design) -> ShellView:
     """The numbers of a port; that of a design which keeps states says what starts anew."""
     entering = isinstance(k, AxisIn)
     s = k.out if isinstance(k, AxisIn) else k.x
+    first = k in {design.source, design.sink}
+    several = len(design.sources if entering else design.sinks) > 1
+    name = f"{'in' if entering else 'out'}_{k.name}"
     steps: tuple[tuple[str, int | None], ...] = ()
     if isinstance(k, AxisIn):
         steps = (("fixed_steps", k.fixed_steps), ("max_steps", k.max_steps))
     return ShellView(
-        name=f"{'in' if entering else 'out'}_{k.name}",
-        comment="input port" if entering else "output port",
+        name=name,
+        comment=("input port" if entering else "output port") + (f" {k.port}" if several else ""),
+        port=k.port,
+        graph_name=k.name,
+        type=name if several else "source" if entering else "sink",
+        receiver=receiver(k, design) if isinstance(k, AxisIn) else "",
+        function="receive" if first else f"receive_at_{k.name}",
         beat=f"b_{s.name}",
         element_bits=axis_width(s.type),
         data_bits=axis_bits(s),
-        id_bits=s.id_bits,
+        id_bits=0 if entering and not first else s.id_bits,
         lanes=s.beat_lanes,
         features=s.features,
         signed="true" if s.type.signed else "false",
         steps=tuple((name, n) for name, n in steps if n is not None),
-        user_bits=1 if entering and keep else 0,
+        user_bits=1 if entering and design.keep else 0,
     )
 
 
@@ -266,46 +291,84 @@ def check_regular(k: Map) -> None:
         raise DesignError(f"map {k.name}", "reads a stream with holes between its segments")
 
 
-def receiver(k: AxisIn, *, keep: bool = False) -> str:
-    """The library kernel of the input port; a fixed length needs no buffer."""
-    if keep:
+def receiver(k: AxisIn, design: Design) -> str:
+    """The library kernel of an input port; a fixed length needs no buffer."""
+    if design.keep:
         return "axis_in_fragments"
     if k.out.streams > 1:
-        return "axis_in_streams"
+        return "axis_in_streams" if k is design.source else "axis_in_vectors"
     return f"axis_in{'_fixed' if k.fixed_steps else '_buffered' if k.max_steps else ''}"
 
 
-def call_view(k: Kernel, layers: Mapping[str, LayerView], firsts: Sequence[str]) -> CallView:
-    """The call of one kernel; streams by name. `firsts`: the layers that are told when a sequence
-    starts.
-    """
-    xs = [f"s_{x.name}" for x in kernel_inputs(k)]
-    outs = [f"s_{out.name}" for out in kernel_outputs(k)]
-    match k:
-        case AxisIn():
-            return _call("receive", "s_axis", *outs, "error", *(f"first_{n}" for n in firsts))
-        case AxisOut():
-            return _call("hwrnn::axis_out<sink>", *xs, "m_axis")
-        case Concat() | Interleave():  # so many inputs come last
-            return _call(library_kernel(k), *outs, *xs)
-        case Slide() | Combine() | Repeat() | Embed() | Zip() | ArgMax():
-            return _call(around_function(k), *xs, *outs)
-        case Engine() | Map():
-            return layer_call(layers[k.name], *xs, *outs)
-        case _:
-            return _call(library_kernel(k), *xs, *outs)
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Prints the calls of the kernels of a design; streams by name."""
+
+    design: Design
+    layers: Mapping[str, LayerView]
+    shells: Mapping[str, ShellView]
+    firsts: Sequence[str]
+    started: Sequence[str]
+
+    def calls(self) -> Iterator[CallView]:
+        """Every call, in the order of the data."""
+        for k in self.design.kernels:
+            if isinstance(k, Engine) and k.starts:
+                view = self.layers[k.name]
+                xs = [f"s_{start.x.name}" for start in k.starts]
+                yield _call(f"hwrnn::gather<k_{k.name}::Layer>", f"starts_{k.name}", *xs)
+                yield self.engine(view, f"s_{k.x.name}")
+            elif isinstance(k, Engine | Map):
+                yield self.engine(self.layers[k.name], f"s_{k.x.name}")
+            else:
+                yield self.call(k)
+            if isinstance(k, Engine) and k.more:
+                outs = [f"s_{r.out.name}" for r in k.results]
+                yield _call(f"hwrnn::split<k_{k.name}::Layer>", f"results_{k.name}", *outs)
+        if len(self.design.sources) > 1:
+            yield _call("report", "error", *(f"error_{k.name}" for k in self.design.sources))
+
+    def engine(self, k: LayerView, x: str) -> CallView:
+        """The call of a layer: where something outlives the call, of a function that holds it."""
+        out = f"results_{k.name}" if k.results else f"s_{k.out_beat[2:]}"
+        more = [f"starts_{k.name}"] if k.starts else []
+        more += [f"first_{k.name}"] if k.keeps else []
+        more += [f"writes_{k.name}"] if k.writable else []
+        inside = f"k_{k.name}::" if not (k.keeps or k.writable) else ""
+        return _call(f"{inside}run_{k.name}", x, out, *more)
+
+    def call(self, k: Kernel) -> CallView:
+        """The call of a kernel that is no layer."""
+        xs = [f"s_{x.name}" for x in kernel_inputs(k)]
+        outs = [f"s_{out.name}" for out in kernel_outputs(k)]
+        match k:
+            case AxisIn():
+                return _call(self.shells[k.port].function, k.port, *outs, *self.told(k))
+            case AxisOut():
+                kind = self.shells[k.port].type
+                return _call(f"hwrnn::axis_out<{kind}>", *xs, k.port)
+            case Concat() | Interleave():  # so many inputs come last
+                return _call(library_kernel(k), *outs, *xs)
+            case Slide() | Combine() | Repeat() | Embed() | Zip() | ArgMax():
+                return _call(around_function(k), *xs, *outs)
+            case Engine() | Map():
+                raise TypeError(k.name)
+            case _:
+                return _call(library_kernel(k), *xs, *outs)
+
+    def told(self, k: AxisIn) -> list[str]:
+        """Where a port says that something is wrong, and what it is told or tells of sequences."""
+        several = len(self.design.sources) > 1
+        error = [f"error_{k.name}" if several else "error"]
+        if k is not self.design.source:
+            return error + ([f"started_{k.name}"] if k.name in self.started else [])
+        firsts = [f"first_{n}" for n in self.firsts]
+        return error + firsts + [f"started_{n}" for n in self.started]
 
 
-def layer_call(k: LayerView, x: str, out: str) -> CallView:
-    """The call of a layer: where something outlives the call, of a function that holds it."""
-    if not (k.keeps or k.writable):
-        return _call(f"k_{k.name}::run_{k.name}", x, out)
-    first = [f"first_{k.name}"] if k.keeps else []
-    writes = [f"writes_{k.name}"] if k.writable else []
-    return _call(f"run_{k.name}", x, out, *first, *writes)
-
-
-def library_kernel(k: Dwc | Fork | Concat | Interleave | Separate | Reverse | SelectStep) -> str:
+def library_kernel(
+    k: Dwc | Fork | Concat | Crop | Interleave | Separate | Reverse | SelectStep,
+) -> str:
     """A kernel of the library with its template parameters."""
     match k:
         case Dwc():
@@ -314,6 +377,8 @@ def library_kernel(k: Dwc | Fork | Concat | Interleave | Separate | Reverse | Se
             return "hwrnn::fork"
         case Concat():
             return f"hwrnn::concat<n_{k.name}>"
+        case Crop():
+            return f"hwrnn::crop<b_{k.x.name}, {k.x.beats}, {k.first}, {k.out.beats}>"
         case Interleave():
             return f"hwrnn::interleave<{k.out.beats}>"
         case Separate():

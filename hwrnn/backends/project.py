@@ -20,8 +20,6 @@ def emit_project(design: Design, backend: str) -> FileSet:
 
 def backend_files(design: Design, backend: str) -> FileSet:
     """What a backend emits."""
-    if backend in ("hls", "both"):
-        refuse_rtl_only(design, f'backend "{backend}"', 'use backend="rtl"')
     match backend:
         case "hls":
             return emit_hls(design)
@@ -33,18 +31,6 @@ def backend_files(design: Design, backend: str) -> FileSet:
             raise DesignError(
                 f'backend "{backend}"', "is not known", "the backends are hls, rtl and both"
             )
-
-
-def refuse_rtl_only(design: Design, place: str, hint: str) -> None:
-    """What HLS does not have, for now."""
-    refuse_several_ports(design, place, hint)
-
-
-def refuse_several_ports(design: Design, place: str, hint: str) -> None:
-    """HLS has one input, one output, and engines with one stream each way, for now."""
-    engines = any(k.starts or k.more for k in design.engines)
-    if len(design.sources) > 1 or len(design.sinks) > 1 or engines:
-        raise DesignError(place, "has one input and one output in HLS C++ yet: RTL has more", hint)
 
 
 def inside(folder: str, files: FileSet) -> FileSet:

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,7 +22,20 @@ from hwrnn.sim.gxx import SIM, cache_key, compile_in, compiler_call, sources
 
 Ints = NDArray[np.int64]
 Write = tuple[int, int, int]  # after so many sequences, byte address, 32 bits
+States = Mapping[str, Sequence[Ints]]  # by input: a vector for each sequence
 DRIVER = SIM / "csim_driver.cpp"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What a simulation is given: sequences, (steps, features) each; the rest as for
+    `hwrnn.sim.rtl.simulate_rtl`.
+    """
+
+    sequences: Sequence[Ints]
+    writes: Sequence[Write] = ()
+    first: Sequence[bool] | None = None
+    states: States = field(default_factory=dict)
 
 
 def simulate_csim(
@@ -30,37 +44,39 @@ def simulate_csim(
     *,
     writes: Sequence[Write] = (),
     first: Sequence[bool] | None = None,
+    states: States | None = None,
 ) -> list[Ints]:
-    """What the HLS C++ of `design` makes of each sequence, (steps, features) in and out.
+    """What the HLS C++ gives at its first output for each sequence; see `csim_every`."""
+    given = Given(sequences=sequences, writes=writes, first=first, states=states or {})
+    return csim_every(design, given)[design.sink.name]
+
+
+def csim_every(design: Design, given: Given) -> dict[str, list[Ints]]:
+    """What the HLS C++ of `design` gives at each output, by name, for each sequence: (steps,
+    features).
 
     With several streams sequence k is offered on stream k modulo `streams`, a step of each in
-    turn (`hwrnn.design.order.port_order`). `writes` and `first`: as for `simulate_rtl`. Raises
-    DataError for a sequence that the design does not take, ToolError if the sources do not compile
-    or the run fails.
+    turn (`hwrnn.design.order.port_order`). Raises DataError for a sequence that the design does
+    not take, ToolError if the sources do not compile or the run fails.
     """
     with tempfile.TemporaryDirectory(prefix="hwrnn-csim-") as folder:
-        program = build_csim(design)
-        return run_csim(design, sequences, program, Path(folder), writes=writes, first=first)
+        return run_csim(design, given, build_csim(design), Path(folder))
 
 
 def run_csim(
-    design: Design,
-    sequences: Sequence[Ints],
-    program: Path,
-    folder: Path,
-    *more: str,
-    writes: Sequence[Write] = (),
-    first: Sequence[bool] | None = None,
-) -> list[Ints]:
-    """Run a compiled simulation on sequences, in a folder for its files; `more` arguments."""
-    for index, x in enumerate(sequences):
+    design: Design, given: Given, program: Path, folder: Path, *more: str
+) -> dict[str, list[Ints]]:
+    """Run a compiled simulation, in a folder for its files; `more` arguments."""
+    for index, x in enumerate(given.sequences):
         check_sequence(design, index, x)
-    given, made = folder / "input", folder / "output"
-    pack(sequences, first or [True] * len(sequences), writes).tofile(given)
-    run_program([str(program), str(given), str(made), *more])
-    found = unpack(np.fromfile(made, dtype=np.int64), design.sink.x.features)
-    if len(found) != len(sequences):
-        raise ToolError("csim", f"{len(found)} sequences came out, not {len(sequences)}")
+    source, target = folder / "input", folder / "output"
+    pack(design, given).tofile(source)
+    run_program([str(program), str(source), str(target), *more])
+    found = unpack(design, np.fromfile(target, dtype=np.int64))
+    for name, made in found.items():
+        if len(made) != len(given.sequences):
+            fact = f"{len(made)} sequences came out of {name}, not {len(given.sequences)}"
+            raise ToolError("csim", fact)
     return found
 
 
@@ -102,28 +118,34 @@ def check_sequence(design: Design, index: int, x: Ints) -> None:
         raise DataError(place, f"holds {x.min()}..{x.max()}; the input is {t}")
 
 
-def pack(sequences: Sequence[Ints], first: Sequence[bool], writes: Sequence[Write]) -> Ints:
+def pack(design: Design, given: Given) -> Ints:
     """The file that the driver reads: sequences in runs, each behind the writes that are due."""
-    starts = sorted({0, *(min(after, len(sequences)) for after, _, _ in writes)})
+    count = len(given.sequences)
+    first = given.first or [True] * count
+    inputs = [given.sequences, *(given.states[k.name] for k in design.sources[1:])]
+    starts = sorted({0, *(min(after, count) for after, _, _ in given.writes)})
     parts = [[len(starts)]]
-    for start, end in pairwise([*starts, len(sequences)]):
-        due = [(a, word) for after, a, word in writes if min(after, len(sequences)) == start]
-        parts += [[len(due)], *map(list, due), [end - start]]
-        for k in range(start, end):
-            parts += [[int(first[k]), sequences[k].size], sequences[k].ravel().tolist()]
+    for start, end in pairwise([*starts, count]):
+        due = [(a, word) for after, a, word in given.writes if min(after, count) == start]
+        parts += [[len(due)], *map(list, due)]
+        parts += [[end - start, *map(int, first[start:end])]]
+        parts += [[x.size, *x.ravel().tolist()] for port in inputs for x in port[start:end]]
     return np.array([n for part in parts for n in part], dtype=np.int64)
 
 
-def unpack(numbers: Ints, features: int) -> list[Ints]:
+def unpack(design: Design, numbers: Ints) -> dict[str, list[Ints]]:
     """The sequences of an output file. Raises ToolError if the design raised an error flag."""
-    error, bad_image, count = numbers[:3].tolist()
+    error, bad_image = numbers[:2].tolist()
     if error:
         raise ToolError("csim", "the design raised its error flag on sequences that it takes")
     if bad_image:
         raise ToolError("csim", "the image has an address that nothing in the design has")
-    found, at = [], 3
-    for _ in range(count):
-        size = int(numbers[at])
-        found.append(numbers[at + 1 : at + 1 + size].reshape(-1, features))
-        at += 1 + size
+    found: dict[str, list[Ints]] = {k.name: [] for k in design.sinks}
+    at = 2
+    for sink in design.sinks:
+        count, at = int(numbers[at]), at + 1
+        for _ in range(count):
+            end = at + 1 + int(numbers[at])
+            found[sink.name].append(numbers[at + 1 : end].reshape(-1, sink.x.features))
+            at = end
     return found

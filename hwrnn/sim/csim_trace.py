@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwrnn.design.design import Design
-from hwrnn.sim.csim import build_csim, run_csim
+from hwrnn.sim.csim import Given, build_csim, run_csim
 
 Ints = NDArray[np.int64]
 
@@ -47,7 +47,8 @@ def trace_csim(design: Design, sequences: Sequence[Ints]) -> CsimTrace:
     program = build_csim(design, "-DHWRNN_TRACE")
     with tempfile.TemporaryDirectory(prefix="hwrnn-csim-") as folder:
         file = Path(folder) / "trace"
-        outputs = run_csim(design, sequences, program, Path(folder), str(file))
+        given = Given(sequences=sequences)
+        outputs = run_csim(design, given, program, Path(folder), str(file))[design.sink.name]
         lines = [line.split() for line in file.read_text().splitlines()]
     counts = {words[1]: int(words[2]) for words in lines if words[0] == "count"}
     sums: dict[str, list[tuple[int, ...]]] = {e.name: [] for e in design.engines}

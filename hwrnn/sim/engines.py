@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hwrnn.backends.project import refuse_rtl_only, refuse_several_ports
 from hwrnn.cmodel.data import Batch, arrange
 from hwrnn.cmodel.fragments import check_first
 from hwrnn.design.design import Design
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
 Ints = NDArray[np.int64]
 ENGINES = ("csim", "rtl", "hls_dpi", "netlist")
-AXIS = ("rtl", "netlist")  # what has the ports of the emitted top, and takes writes
+HLS = ("csim", "hls_dpi")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +60,6 @@ def simulate_batch(
         raise DesignError(f'engine "{engine}"', "is not known", f"use one of {', '.join(ENGINES)}")
     if trace is not None and engine != "rtl":
         raise DesignError("option trace", f"has no meaning for {engine}", 'use engine="rtl"')
-    if image is not None and engine not in AXIS:
-        raise DesignError("option image", f"has no meaning for {engine}", 'use engine="rtl"')
     check_steps(design, batch)
     flags = flags_of(design, first, len(batch.lengths))
     run = Run(engine=engine, trace=trace, image=image, first=flags, map_design=map_design)
@@ -85,6 +82,9 @@ class Run:
 def run_ports(design: Design, batch: Batch, run: Run) -> tuple[dict[str, list[Ints]], int | None]:
     """The parts of every output, by name, and the cycles where they have a meaning."""
     sequences = batch.sequences()
+    states = {name: list(rows) for name, rows in batch.states.items()}
+    if run.engine in HLS:
+        return run_hls(design, sequences, run, states), None
     if len(design.sources) == len(design.sinks) == 1:
         parts, cycles = run_engine(
             design,
@@ -96,9 +96,6 @@ def run_ports(design: Design, batch: Batch, run: Run) -> tuple[dict[str, list[In
             map_design=run.map_design,
         )
         return {design.sink.name: parts}, cycles
-    if run.engine not in {"rtl", "netlist"}:
-        refuse_several_ports(design, f'engine "{run.engine}"', 'use engine="rtl"')
-    states = {name: list(rows) for name, rows in batch.states.items()}
     found = run_axis(design, sequences, run, states)
     return found.every, found.cycles
 
@@ -162,19 +159,20 @@ def run_engine(
         return run_rtl(design, sequences, trace, image, first)
     if engine == "netlist":
         return run_netlist(design, sequences, image, first, map_design)
-    return run_hls(design, sequences, engine), None
+    run = Run(engine=engine, image=image, first=first)
+    return run_hls(design, sequences, run, {})[design.sink.name], None
 
 
-def run_hls(design: Design, sequences: list[Ints], engine: str) -> list[Ints]:
-    """The outputs of each sequence."""
-    refuse_rtl_only(design, f'engine "{engine}"', 'use engine="rtl"')
-    if engine == "csim":
-        from hwrnn.sim.csim import simulate_csim
+def run_hls(
+    design: Design, sequences: list[Ints], run: Run, states: States
+) -> dict[str, list[Ints]]:
+    """What the emitted HLS C++ gives at all ports."""
+    from hwrnn.sim.csim import Given, csim_every
+    from hwrnn.sim.hls_dpi import hls_dpi_every
 
-        return simulate_csim(design, sequences)
-    from hwrnn.sim.hls_dpi import simulate_hls_dpi
-
-    return simulate_hls_dpi(design, sequences)
+    writes = writes_of(design, run.image)
+    given = Given(sequences=sequences, writes=writes, first=run.first, states=states)
+    return (csim_every if run.engine == "csim" else hls_dpi_every)(design, given)
 
 
 def run_rtl(

@@ -12,10 +12,10 @@ namespace hwrnn {
 // One call: it ends when every stream that was started has ended. The beats of a step are
 // contiguous; a TLAST or another TID in mid-step raises the error and ends that stream's sequence,
 // the rest of the step is zero. A beat of a stream that there is not raises the error and is
-// dropped.
-template <class S>
+// dropped. Each of `started` is told of every sequence that starts, then that no more do.
+template <class S, class... Flags>
 void axis_in_streams(hls::stream<typename S::word_t>& s_axis,
-                     hls::stream<typename S::beat_t>& out, ErrorFlag& error) {
+                     hls::stream<typename S::beat_t>& out, ErrorFlag& error, Flags&... started) {
 #pragma HLS INLINE
   using beat_t = typename S::beat_t;
   constexpr int streams = beat_t::streams;
@@ -55,7 +55,10 @@ BEAT:
     }
     if (gives) {
       const bool step_ends = beat == S::beats - 1;
-      running += beat == 0 && !open[stream] ? 1 : 0;
+      if (beat == 0 && !open[stream]) {
+        ++running;
+        (started.write(true), ...);
+      }
       open[stream] = true;
       given.label(stream);
       given.last = ended && step_ends;
@@ -69,6 +72,7 @@ BEAT:
       done = given.last && running == 0 && !waiting;
     }
   }
+  (started.write(false), ...);
   out.write(closing_beat<beat_t>());
 }
 

@@ -2,6 +2,8 @@
 // Recurrent engine: gate MAC array, cell datapaths and state memory; without states, a dense layer.
 #pragma once
 
+#include <type_traits>
+
 #include <hls_stream.h>
 
 #include "mac.hpp"
@@ -109,6 +111,40 @@ inline bool too_early(const Phase& phase, const Position<L>& at, const Ages<L>& 
   return asks && !begins && ages.turns[ages.place(phase.waits_for, stream)] < phase.turns;
 }
 
+// Without vectors from outside, states start as numbers.
+struct NoStarts {};
+
+// Takes a group of the vectors with which the states of a sequence start, in turns before its first
+// step. False when there are none, or all are there: `filled` counts them.
+template <class L, class Starts>
+inline bool takes_start(typename L::Memory& memory, const Position<L>& at, const int stream,
+                        int& filled, Starts& starts) {
+#pragma HLS INLINE
+  if constexpr (std::is_same_v<Starts, NoStarts>) {
+    return false;
+  } else {
+    const bool takes = at.block == 0 && at.block_starts() && filled < L::groups;
+    if (takes) {
+      HWRNN_COUNT(L::name, "START");
+      L::start(memory, stream, filled, starts.read());
+      ++filled;
+    }
+    return takes;
+  }
+}
+
+// Behind the last sequence of a call on several streams.
+template <class L, class Starts>
+inline void close_call(hls::stream<typename L::out_beat_t>& out, Starts& starts) {
+#pragma HLS INLINE
+  if constexpr (L::streams > 1) {
+    if constexpr (!std::is_same_v<Starts, NoStarts>) {
+      starts.read();
+    }
+    out.write(closing_beat<typename L::out_beat_t>());
+  }
+}
+
 // Steps until the call ends. One loop issues a group of a block in every turn, from one step to
 // the next without a break, so that the end of a step is computed while the next one begins. What
 // a block reads must have been written: `Phase::turns` says how long that takes, and a block whose
@@ -116,10 +152,11 @@ inline bool too_early(const Phase& phase, const Position<L>& at, const Ages<L>& 
 // distances that these rules guarantee are stated where it is declared. The pipeline is flushable:
 // while the loop waits for a beat of x, what was issued before goes on and comes out.
 // `anew`: sequences start with this call; else the first one goes on with the states in `memory`.
+// `starts`: the vectors with which states start, all of a group in a beat, for each sequence.
 // `image`: the weights and constants of a layer in which they are written at run time.
-template <class L, class... Image>
-void engine(hls::stream<typename L::x_beat_t>& x, hls::stream<typename L::out_beat_t>& out,
-            typename L::Memory& memory, const bool anew = true, const Image&... image) {
+template <class L, class Starts, class... Image>
+void steps(hls::stream<typename L::x_beat_t>& x, hls::stream<typename L::out_beat_t>& out,
+           typename L::Memory& memory, const bool anew, Starts& starts, const Image&... image) {
 #pragma HLS INLINE
   static_assert(L::pe >= 1 && L::pe <= L::units, "pe is between 1 and the number of units");
   static_assert(L::out_beat_t::lanes == L::pe, "a beat of the result holds pe units");
@@ -141,6 +178,7 @@ STREAM:
   bool taken = false;  // `beat` is there and not yet multiplied
   bool last = false;   // this step is the last of its sequence
   int stream = 0;
+  int filled = 0;  // groups of the vectors with which this step's states start
   bool done = false;
 ISSUE:
   while (!done) {
@@ -154,10 +192,10 @@ ISSUE:
     }
     const bool first = fresh[stream];
     if (taken && !beat.carries()) {
-      if constexpr (L::streams > 1) {
-        out.write(closing_beat<typename L::out_beat_t>());
-      }
+      close_call<L>(out, starts);
       done = true;
+    } else if (first && takes_start<L>(memory, at, stream, filled, starts)) {
+      // the turn is used
     } else if (!too_early<L>(phase, at, ages, stream, first)) {
       HWRNN_COUNT(L::name, "ISSUE");
       if (at.block_starts()) {
@@ -181,6 +219,7 @@ ISSUE:
       }
       if (at.step_ends() && at.block_ends()) {
         fresh[stream] = last;
+        filled = 0;
         done = last && L::streams == 1;
       }
       at.advance();
@@ -189,6 +228,24 @@ ISSUE:
     }
     ages.tick();
   }
+}
+
+// The engine of a layer whose states start as numbers, or go on.
+template <class L, class... Image>
+void engine(hls::stream<typename L::x_beat_t>& x, hls::stream<typename L::out_beat_t>& out,
+            typename L::Memory& memory, const bool anew = true, const Image&... image) {
+#pragma HLS INLINE
+  NoStarts starts;
+  steps<L>(x, out, memory, anew, starts, image...);
+}
+
+// The engine of a layer whose states start as vectors from outside.
+template <class L, class... Image>
+void engine_from(hls::stream<typename L::x_beat_t>& x, hls::stream<typename L::out_beat_t>& out,
+                 hls::stream<typename L::start_beat_t>& starts, typename L::Memory& memory,
+                 const Image&... image) {
+#pragma HLS INLINE
+  steps<L>(x, out, memory, true, starts, image...);
 }
 
 }  // namespace hwrnn

@@ -18,10 +18,11 @@ namespace hwrnn {
 
 using Sequence = std::vector<std::int64_t>;  // step after step
 
-// Writes the words of step `step` of a sequence. `P` is the input port. Returns true for the last.
-template <class P>
-bool send_step(const Sequence& sequence, const std::size_t step, const int stream,
-               hls::stream<typename P::word_t>& s_axis) {
+// Writes the words of step `step` of a sequence. `P` is the input port; `mark` adds to each word
+// what the port has beside the data. Returns true for the last step.
+template <class P, class Mark>
+bool send_words(const Sequence& sequence, const std::size_t step,
+                hls::stream<typename P::word_t>& s_axis, Mark mark) {
   constexpr int bits = P::element_bits;
   std::size_t next = step * P::features;
   for (int beat = 0; beat < P::beats; ++beat) {
@@ -34,25 +35,35 @@ bool send_step(const Sequence& sequence, const std::size_t step, const int strea
     word.keep = -1;
     word.strb = -1;
     word.last = next == sequence.size() ? 1 : 0;
-    if constexpr (P::beat_t::streams > 1) {
-      word.id = stream;
-    }
+    mark(word);
     s_axis.write(word);
   }
   return next == sequence.size();
 }
 
-// Writes all sequences. With several streams, sequence k goes to stream k modulo their number; a
-// step of each in turn, and a stream whose sequence has ended goes on with its next one. `sent`: so
-// many sequences were sent before.
+// The same, of stream `stream`.
 template <class P>
-void send_sequences(const std::vector<Sequence>& sequences,
-                    hls::stream<typename P::word_t>& s_axis, const std::size_t sent = 0) {
-  struct Turn {
-    std::size_t sequence;
-    std::size_t step;
-  };
+bool send_step(const Sequence& sequence, const std::size_t step, [[maybe_unused]] const int stream,
+               hls::stream<typename P::word_t>& s_axis) {
+  return send_words<P>(sequence, step, s_axis, [&](typename P::word_t& word) {
+    if constexpr (P::beat_t::streams > 1) {
+      word.id = stream;
+    }
+  });
+}
+
+// Which step of which sequence is offered when. With several streams, sequence k goes to stream k
+// modulo their number; a step of each in turn, and a stream whose sequence has ended goes on with
+// its next one.
+struct Turn {
+  std::size_t sequence;
+  std::size_t step;
+};
+
+template <class P>
+std::vector<Turn> turns_of(const std::vector<Sequence>& sequences) {
   constexpr std::size_t streams = P::beat_t::streams;
+  std::vector<Turn> found;
   std::deque<Turn> turns;
   for (std::size_t k = 0; k < streams && k < sequences.size(); ++k) {
     turns.push_back({k, 0});
@@ -60,13 +71,46 @@ void send_sequences(const std::vector<Sequence>& sequences,
   while (!turns.empty()) {
     Turn turn = turns.front();
     turns.pop_front();
-    const int stream = static_cast<int>((sent + turn.sequence) % streams);
-    if (send_step<P>(sequences[turn.sequence], turn.step++, stream, s_axis)) {
+    found.push_back(turn);
+    if (++turn.step * P::features == sequences[turn.sequence].size()) {
       turn = {turn.sequence + streams, 0};
     }
     if (turn.sequence < sequences.size()) {
       turns.push_back(turn);
     }
+  }
+  return found;
+}
+
+// Writes all sequences. `sent`: so many were sent before.
+template <class P>
+void send_sequences(const std::vector<Sequence>& sequences,
+                    hls::stream<typename P::word_t>& s_axis, const std::size_t sent = 0) {
+  for (const Turn& turn : turns_of<P>(sequences)) {
+    const std::size_t stream = (sent + turn.sequence) % P::beat_t::streams;
+    send_step<P>(sequences[turn.sequence], turn.step, static_cast<int>(stream), s_axis);
+  }
+}
+
+// The sequences in the order in which they start.
+template <class P>
+std::vector<std::size_t> order_of(const std::vector<Sequence>& sequences) {
+  std::vector<std::size_t> order;
+  for (const Turn& turn : turns_of<P>(sequences)) {
+    if (turn.step == 0) {
+      order.push_back(turn.sequence);
+    }
+  }
+  return order;
+}
+
+// Writes the vectors that belong to sequences, in the order in which these start. `P` is a port of
+// vectors.
+template <class P>
+void send_vectors(const std::vector<Sequence>& vectors, const std::vector<std::size_t>& order,
+                  hls::stream<typename P::word_t>& s_axis) {
+  for (const std::size_t k : order) {
+    send_words<P>(vectors[k], 0, s_axis, [](typename P::word_t&) {});
   }
 }
 
@@ -75,15 +119,12 @@ template <class P>
 void send_fragments(const std::vector<Sequence>& fragments, const std::vector<bool>& first,
                     hls::stream<typename P::word_t>& s_axis) {
   for (std::size_t k = 0; k < fragments.size(); ++k) {
-    hls::stream<typename P::word_t> words;
-    for (std::size_t step = 0; !send_step<P>(fragments[k], step, 0, words); ++step) {
-    }
-    bool starts = true;
-    while (!words.empty()) {
-      typename P::word_t word = words.read();
-      word.user = starts && first[k];
+    bool starts = first[k];
+    const auto mark = [&](typename P::word_t& word) {
+      word.user = starts;
       starts = false;
-      s_axis.write(word);
+    };
+    for (std::size_t step = 0; !send_words<P>(fragments[k], step, s_axis, mark); ++step) {
     }
   }
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs an emitted design on the sequences of a binary file: csim_driver INPUT OUTPUT [TRACE].
 // INPUT is 64-bit integers: the number of runs; for each the number of writes of the image that
-// comes before it, address and word of each; the number of sequences, for each whether it starts
-// anew, its number of elements, then these. OUTPUT has the error flag, whether an image had an
-// address that nothing has, then the sequences of all runs: their number, for each its number of
+// comes before it, address and word of each; the number of sequences, whether each starts anew, then
+// for each input of the design all of them: the number of elements, then these (of the further
+// inputs a vector for each). OUTPUT has the error flag, whether an image had an address that nothing
+// has, then for each output the sequences of all runs: their number, for each its number of
 // elements, then these. TRACE, if compiled with HWRNN_TRACE, has a line for each loop, and for the
 // sums of each group: see hwrnn/trace.hpp.
 #include <cstdint>
@@ -69,14 +70,18 @@ void send_image(Reader& input, hwrnn_design::Ports& ports) {
 
 // Returns how many sequences were sent.
 std::size_t send_sequences(Reader& input, hwrnn_design::Ports& ports, const std::size_t sent) {
-  std::vector<hwrnn::Sequence> sequences(static_cast<std::size_t>(input.next()));
-  std::vector<bool> first(sequences.size());
-  for (std::size_t k = 0; k < sequences.size(); ++k) {
+  std::vector<bool> first(static_cast<std::size_t>(input.next()));
+  for (std::size_t k = 0; k < first.size(); ++k) {
     first[k] = input.next() != 0;
-    sequences[k] = input.next_sequence();
   }
-  ports.send(sequences, first, sent);
-  return sequences.size();
+  std::vector<std::vector<hwrnn::Sequence>> given(hwrnn_design::Ports::inputs);
+  for (std::vector<hwrnn::Sequence>& sequences : given) {
+    for (std::size_t k = 0; k < first.size(); ++k) {
+      sequences.push_back(input.next_sequence());
+    }
+  }
+  ports.send(given, first, sent);
+  return first.size();
 }
 
 Numbers run(const Numbers& numbers) {
@@ -87,17 +92,15 @@ Numbers run(const Numbers& numbers) {
   for (std::int64_t left = input.next(); left > 0; --left) {
     send_image(input, ports);
     sent += send_sequences(input, ports, sent);
-    while (!ports.s_axis.empty()) {
-      ports.call();
-      bad_image = bad_image || ports.image_error != 0;
-    }
+    bad_image = ports.run() || bad_image;
   }
   Numbers output = {ports.error != 0 ? 1 : 0, bad_image ? 1 : 0};
-  const auto sequences = hwrnn::receive_sequences<hwrnn_design::sink>(ports.m_axis);
-  output.push_back(static_cast<std::int64_t>(sequences.size()));
-  for (const hwrnn::Sequence& sequence : sequences) {
-    output.push_back(static_cast<std::int64_t>(sequence.size()));
-    output.insert(output.end(), sequence.begin(), sequence.end());
+  for (const std::vector<hwrnn::Sequence>& sequences : ports.receive()) {
+    output.push_back(static_cast<std::int64_t>(sequences.size()));
+    for (const hwrnn::Sequence& sequence : sequences) {
+      output.push_back(static_cast<std::int64_t>(sequence.size()));
+      output.insert(output.end(), sequence.begin(), sequence.end());
+    }
   }
   return output;
 }
