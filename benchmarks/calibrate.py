@@ -231,7 +231,8 @@ def fit(kind: str, family: Family, rows: Sequence[Row]) -> dict[str, Any]:
     for _ in range(AGAIN):  # by what is expected: what is counted would favour small sums
         scale = 1 / np.maximum((x @ weights + y) / 2, SMALL)
         weights = solved(x * scale[:, None], y * scale)
-    error = float(np.sqrt(np.mean(((x @ weights - y) * scale) ** 2)))
+    free = max(len(rows) - int((weights > 0).sum()), 1)  # each weight takes an error away
+    error = float(np.sqrt((((x @ weights - y) * scale) ** 2).sum() / free))
     return {
         "weights": {k: round(float(w), 4) for k, w in zip(names, weights, strict=True)},
         "error": round(error, 4),
