@@ -40,8 +40,8 @@ from hwrnn.sim.rtl import RtlResult, Stalls, job_of, rtl_source, simulate_rtl
 from hwrnn.sim.rtl_run import run_job
 from hwrnn.sim.verilate import Variant, compile_rtl
 
-SEEDS = range(40)
-BUILT = (12, 31)  # two layers of five streams; two layers, one sequence a time
+SEEDS = range(25)
+BUILT = (1,)  # five streams
 LENGTHS = (5, 1, 1, 2, 7, 1, 3)
 LENGTHS_KEPT = (4, 1, 3, 2, 4, 1)
 HELD = 7  # steps of a sequence that every output holds
@@ -72,13 +72,12 @@ def vectors(design: Design) -> tuple[AxisIn, ...]:
 
 
 def test_what_is_built_has_all_kinds() -> None:
-    designs = [lstm(), *(random_ports(seed)[1] for seed in BUILT)]
+    both = build_design(bidirectional(), BOARD, {"pe": 2, "simd": 2}, HELD)
+    designs = [lstm(), both, *(random_ports(seed)[1] for seed in BUILT)]
     assert any(isinstance(k, Crop) for d in designs for k in d.kernels)
     engines = [e for d in designs for e in d.engines]
-    assert any(e.starts for e in engines)
-    assert any(e.more for e in engines)
-    assert {e.shared for e in engines if e.starts} == {True, False}
-    assert any(d.streams > 1 for d in designs)
+    assert {e.shared for e in engines if e.starts and e.more} == {True, False}
+    assert any(d.streams > 1 and e.starts for d in designs for e in d.engines)
 
 
 @pytest.mark.needs_sim
@@ -97,7 +96,7 @@ def test_states_in_and_out_cycle_by_cycle_under_stalls() -> None:
 
 def bidirectional() -> Graph:
     b = Build(3)
-    return all_states(b.graph(b.bidirectional(b.input(3, of_bits(6, signed=True)), 5)))
+    return all_states(b.graph(b.bidirectional(b.input(2, of_bits(4, signed=True)), 3)))
 
 
 @pytest.mark.needs_sim
@@ -106,14 +105,14 @@ def test_states_of_two_directions(directions: Directions) -> None:
     graph, options = bidirectional(), Options(directions=directions)
     assert [port.stacked for port in graph.inputs] == [1, 2, 2]
     assert [port.stacked for port in graph.outputs] == [1, 2, 2]
-    design = build_design(graph, BOARD, {"pe": 2, "simd": 3}, HELD, options)
+    design = build_design(graph, BOARD, {"pe": 2, "simd": 2}, HELD, options)
     assert len(design.engines) == (1 if directions is Directions.SHARED else 2)
     check_ports(design, draw_ports(design, LENGTHS), STALLS[:2])
 
 
 @pytest.mark.needs_sim
 def test_the_testbench_sees_what_the_harness_sees() -> None:
-    design = lstm()
+    design = lstm(kind="plain")
     data = draw_ports(design, (3, 1, 2))
     check_ports(design, data, [Stalls(input_idle=0.4, output_stall=0.4, seed=3)], "cocotb")
 
@@ -229,7 +228,7 @@ def test_weights_are_written_beside_states() -> None:
 
 
 def test_pictures_show_every_kernel() -> None:
-    for design in (lstm(), random_ports(BUILT[1])[1]):
+    for design in (lstm(), random_ports(BUILT[0])[1]):
         text = str(draw_graph(design))
         assert text.count("AXI4-Stream in") == len(design.sources)
         assert text.count("AXI4-Stream out") == len(design.sinks)
