@@ -25,7 +25,7 @@ SMALL = 10  # bits of both factors of a product that is made of LUTs
 MOST_WORDS = 1 << 15  # bits of a memory of LUTs
 WANTED = {
     "hwrnn_mac_array": 36,
-    "hwrnn_requant_scale": 24,
+    "hwrnn_requant_scale": 36,
     "hwrnn_rom": 16,
     "hwrnn_lut": 16,
     "hwrnn_vector_mem": 26,
@@ -49,7 +49,7 @@ OTHERS = 7  # of each other module
 MORE = {  # where synthesis is less regular
     Family.GOWIN: {
         "hwrnn_mac_array": 52,
-        "hwrnn_requant_scale": 60,
+        "hwrnn_requant_scale": 70,
         "hwrnn_vector_mem": 80,
         "hwrnn_state_mem": 50,
         "hwrnn_dwc": 31,
@@ -102,14 +102,15 @@ def wanted(module: str, family: Family) -> int:
     return MORE.get(family, {}).get(module, WANTED.get(module, OTHERS))
 
 
-def kind(part: Part) -> tuple[bool, ...]:
+def kind(part: Part) -> tuple[int, ...]:
     """What decides how a module is built; each kind has its share of the parts."""
     flags = tuple(
         bool(part.given.get(name, 0)) for name in ("ByGroup", "Counted", "Lut", "Initial")
     )
     several = tuple(part.given.get(name, 1) > 1 for name in ("Lanes", "Streams", "Simd", "Blocks"))
     small = part.given.get("AWidth", 0) + part.given.get("BWidth", 0) < SMALL
-    return (*flags, *several, small)
+    far = part.given.get("ByShift", 0) * part.given.get("MulWidth", 0)
+    return (*flags, *several, small, far)
 
 
 def chosen(new: Sequence[Part], known: Sequence[Part], count: int) -> list[Part]:
@@ -182,6 +183,15 @@ def style_of(part: Part, board: Board) -> str:
     return buffer_style(board, *buffer_size(part), registered=registered)
 
 
+def shifted(x: int, bits: int, ties: int) -> Part:
+    """A requantiser that shifts by a number of so many bits, as channels with scales have it."""
+    total = x + (1 << bits) // 2 + 2
+    given = {"Lanes": 1, "XWidth": x, "XSigned": 1, "MulWidth": bits, "AddWidth": total - 8}
+    given |= {"SumWidth": total, "Shift": total - 9, "TiesEven": ties, "ByShift": 1, "YWidth": 8}
+    given |= {"Lo": -128, "Hi": 127, "RegisterMid": 0, "RegisterOut": 1}
+    return Part(kernel="", module="hwrnn_requant_scale", given=given)
+
+
 def rare(family: Family) -> Iterator[Part]:
     """Modules that few designs have, over a grid of their parameters."""
     board = load_board(BOARDS[family])
@@ -207,6 +217,8 @@ def rare(family: Family) -> Iterator[Part]:
         small = Part(kernel="", module="hwrnn_mul", given={"Lanes": 1, **given, "Register": 1})
         if a >= b and not hard_multipliers(small, family):
             yield small
+    for x, bits, ties in product((9, 15, 20), (2, 4, 5), (0, 1)):
+        yield shifted(x, bits, ties)
     yield from grid("hwrnn_zip")
     yield from grid(
         "hwrnn_max", Lanes=(1, 2), AWidth=(4, 9), ASigned=(0, 1), BWidth=(5, 9), YWidth=(9,)

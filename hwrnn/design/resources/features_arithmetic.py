@@ -128,7 +128,7 @@ def requant_scale(v: View) -> Features:
         "odd": float(is_odd(v)) * kept,
     }
     if by_shift:
-        found |= {"shifter": m * v("SumWidth"), "shift": v("SumWidth")}
+        found |= {f"shift{m}": 2.0 ** min(m - 2, 2) * v("SumWidth")}
     else:
         found |= product(v, closed=bool(v("RegisterMid", 1)))
     return scaled(found, lanes)
