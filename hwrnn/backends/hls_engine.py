@@ -4,24 +4,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwrnn.backends.cpp_literals import cpp_array, cpp_int, cpp_type, machine_type
+from hwrnn.backends.hls_beside import fill_views, result_views, start_views, started
 from hwrnn.backends.hls_cell import (
     AliasView,
     ArrayView,
     CellWriter,
-    RuleView,
-    StatementView,
     alias,
     by_cell,
     by_lane,
     signed_bits,
 )
-from hwrnn.backends.hls_image import Field, LayerImage, RegionView
+from hwrnn.backends.hls_image import Field, LayerImage
+from hwrnn.backends.hls_layer import (
+    HandView,
+    LayerView,
+    LoadView,
+    MemoryView,
+    PhaseView,
+    StateView,
+    WriteView,
+)
 from hwrnn.backends.hls_written import WrittenCellWriter
 from hwrnn.design.design import Block, Engine, EngineState, Vector, ceil_div
 from hwrnn.design.engine import Storage
@@ -29,142 +37,6 @@ from hwrnn.ir import IntType, Step
 
 IN = {Storage.LUT: "lutram", Storage.BRAM: "bram"}  # a URAM has no contents to begin with
 EMIT = {None: "all", Step.FIRST: "first", Step.LAST: "last"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PhaseView:
-    """Blocks of one kind; `waits_for`, a hand-over and how many turns behind its start, or -1."""
-
-    comment: str
-    blocks: int
-    takes_x: str
-    hand: int
-    waits_for: int
-    turns: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemoryView:
-    """An array that survives from turn to turn.
-
-    `partition`: the dimensions (from 1) that are read all at once. `distance`: turns from a write
-    to the first read of what was written.
-    """
-
-    name: str
-    type: str
-    dims: tuple[str, ...]
-    comment: str
-    partition: tuple[int, ...]
-    distance: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadView:
-    """The columns of a vector in the blocks of a phase, from column `start` of the operand."""
-
-    phase: int
-    memory: str
-    label: str
-    start: int
-    width: str
-    takes_x: bool
-    recurrent: bool
-    initial: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StateView:
-    """A state that a hand-over reads or writes unit by unit; `initial` is an expression."""
-
-    name: str
-    type: str
-    next: str
-    initial: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WriteView:
-    """A vector that a hand-over writes: its memory, and the value of each unit."""
-
-    memory: str
-    type: str
-    lanes: str
-    value: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HandView:
-    """A hand-over: what it reads, computes and writes. Only the last has a result."""
-
-    index: int
-    comment: str
-    ports: tuple[tuple[str, str, int], ...]
-    reads: tuple[StateView, ...]
-    statements: tuple[StatementView, ...]
-    writes: tuple[WriteView, ...]
-    states: tuple[StateView, ...] = ()
-    result: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BesideView:
-    """A stream of an engine that has several on one side: of its beats the lanes travel as
-    `lanes`, beside those of the others. `value`: what a result is.
-    """
-
-    name: str
-    stream: str
-    beat: str
-    lanes: str
-    comment: str
-    value: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FillView:
-    """A state that starts as a vector: its lanes, which are kept by rows, by groups, or both."""
-
-    name: str
-    type: str
-    lanes: str
-    rows: bool
-    groups: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LayerView:
-    """An engine or a map: its numbers, its constants and its cell."""
-
-    banner: tuple[str, str]
-    name: str
-    comment: str
-    kind: str
-    x_beat: str
-    out_beat: str
-    numbers: tuple[tuple[str, int], ...]
-    aliases: tuple[AliasView, ...]
-    rules: tuple[RuleView, ...]
-    arrays: tuple[ArrayView, ...]
-    statements: tuple[StatementView, ...] = ()
-    port: str = ""
-    result: str = ""
-    emit: str = ""
-    types: tuple[AliasView, ...] = ()
-    phases: tuple[PhaseView, ...] = ()
-    memories: tuple[MemoryView, ...] = ()
-    loads: tuple[LoadView, ...] = ()
-    hands: tuple[HandView, ...] = ()
-    several_cells: bool = False
-    turns_per_step: int = 0
-    weights_in: str = ""
-    keeps: bool = False
-    writable: bool = False
-    regions: tuple[RegionView, ...] = ()
-    writes: tuple[str, ...] = ()
-    starts: tuple[BesideView, ...] = ()
-    fills: tuple[FillView, ...] = ()
-    results: tuple[BesideView, ...] = ()
 
 
 def cell_writer(name: str, image: LayerImage | None) -> CellWriter:
@@ -331,11 +203,6 @@ def memories(k: Engine) -> Iterator[MemoryView]:
     yield from start_memories(k)
 
 
-def started(k: Engine) -> set[str]:
-    """The states that start as vectors from outside."""
-    return {start.state for start in k.starts}
-
-
 def start_memories(k: Engine) -> Iterator[MemoryView]:
     """The vectors with which the sequence of each stream starts."""
     for s in (s for s in k.states if s.value.name in started(k)):
@@ -354,45 +221,6 @@ def start_memories(k: Engine) -> Iterator[MemoryView]:
                 partition=(3,),
                 distance=0,
             )
-
-
-def start_views(k: Engine) -> Iterator[BesideView]:
-    """The streams of vectors with which states start."""
-    for n, start in enumerate(k.starts):
-        yield BesideView(
-            name=start.state,
-            stream=f"s_{start.x.name}",
-            beat=f"b_{start.x.name}",
-            lanes=f"lane_{start.state}" if n else "lane",
-            comment=f"{start.state} at the start",
-        )
-
-
-def fill_views(k: Engine) -> Iterator[FillView]:
-    """What becomes of the vectors with which states start."""
-    states = {s.value.name: s for s in k.states}
-    for view in start_views(k):
-        s = states[view.name]
-        yield FillView(
-            name=view.name,
-            type=f"t_{view.name}",
-            lanes=view.lanes,
-            rows=s.recurrent,
-            groups=s.elementwise,
-        )
-
-
-def result_views(k: Engine) -> Iterator[BesideView]:
-    """The streams of the results, if there are several."""
-    for n, r in enumerate(k.results if k.more else ()):
-        yield BesideView(
-            name=r.out.name,
-            stream=f"s_{r.out.name}",
-            beat=f"b_{r.out.name}",
-            lanes=f"lane_{r.out.name}" if n else "lane",
-            comment=r.value,
-            value=f"v_{r.value}",
-        )
 
 
 def vector_memory(k: Engine, v: Vector) -> MemoryView:
@@ -449,6 +277,7 @@ def vector_load(k: Engine, v: Vector, phase: int, start: int, *, takes_x: bool) 
         takes_x=takes_x,
         recurrent=state is not None,
         initial=first_columns(k, state) if state else "",
+        outside=state is not None and v.value.name in started(k),
     )
 
 

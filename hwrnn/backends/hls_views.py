@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from hwrnn.backends.cpp_literals import cpp_type
 from hwrnn.backends.hls_around import EmbedView, SlideView, around_function
-from hwrnn.backends.hls_engine import LayerView, cell_writer, engine_view
+from hwrnn.backends.hls_engine import cell_writer, engine_view
 from hwrnn.backends.hls_image import ImageMap, LayerImage
+from hwrnn.backends.hls_layer import LayerView
 from hwrnn.design.design import (
     ArgMax,
     AxisIn,
