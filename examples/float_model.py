@@ -30,8 +30,8 @@ class Net(nn.Module):
         return scores
 
 
-def main(folder: str = "build/float_model") -> None:
-    """Quantise in both ways; say how far the scores move."""
+def main(folder: str = "build/float_model", engines: str = "reference,cmodel,csim") -> None:
+    """Quantise in both ways; say how far the scores move; prove, and write a project."""
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
@@ -48,6 +48,8 @@ def main(folder: str = "build/float_model") -> None:
     graph = hwrnn.load(target / "float.onnx", calibration=x.numpy())
     print(f"calibrated ONNX: {abs(hwrnn.run(graph, x.numpy()) - exact).max():.4f}")
 
+    hwrnn.verify(graph, x[:16], engines=engines.split(",")).check()
+    print(f"equal, bit for bit: {engines}")
     design = hwrnn.build(graph, "pynq_z2")
     hwrnn.emit(design, backend="both").write(target / "project")
     print(f"written: {target}")
