@@ -265,6 +265,29 @@ def test_networks_of_strangers(kind: Any, tmp_path: Path) -> None:  # noqa: ANN4
         assert np.abs(hwrnn.run(graph, X) - plain(net)).max() <= most
 
 
+@pytest.mark.parametrize("function", ["tanh", "leaky_relu", "relu"])
+def test_the_largest_of_a_function_is_that_of_the_largest(function: str, tmp_path: Path) -> None:
+    """Between a function and its quantiser may stand a maximum: the function rises."""
+
+    class Peak(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(6)
+            self.lstm: Any = qnn.QuantLSTM(3, 4, batch_first=True, io_bit_width=4)
+            self.head: Any = qnn.QuantLinear(4, 3, bias=function == "relu", weight_bit_width=3)
+            self.out: Any = qnn.QuantIdentity(bit_width=5)
+
+        def forward(self, x: Any) -> Any:  # noqa: ANN401
+            y = getattr(nn.functional, function)(self.head(self.lstm(x)[0]))
+            return self.out(nn.functional.max_pool1d(y.transpose(1, 2), 2).amax(2))
+
+    net = Peak()
+    net(torch.as_tensor(X))
+    hwrnn.export(net.eval(), X, tmp_path / "m.onnx")
+    graph = hwrnn.load(tmp_path / "m.onnx")
+    hwrnn.verify(graph, X, engines=("reference", "cmodel")).check()
+
+
 def test_biases_that_32_bits_would_clip() -> None:
     net = Net("LSTM")
     with torch.no_grad():

@@ -11,7 +11,7 @@ from onnx import NodeProto, TensorProto, numpy_helper
 
 from hwrnn.frontend.constants import FloatConst, QuantConst, rationals
 from hwrnn.frontend.nodes_arithmetic import offset_of_rows, shifted
-from hwrnn.frontend.symbols import RawInput, Real, combined, merged, spread
+from hwrnn.frontend.symbols import Function, RawInput, Real, combined, merged, spread
 from hwrnn.frontend.walker import Handler, Walker, attributes, int_attribute
 from hwrnn.ir import (
     ArgMax,
@@ -164,6 +164,33 @@ def max_pool(w: Walker, node: NodeProto) -> None:
     out = w.value(node, x.value.type, x.value.size, True)
     op = Pool(out=out, x=x.value.name, size=size, how=How.MAX, **fields)
     w.emit(node, replace(x, value=out), op)
+
+
+def in_front_of_function(handler: Handler) -> Handler:
+    """The largest of f(x) is f of the largest x, if f rises: f waits for its quantiser still."""
+
+    def visit(w: Walker, node: NodeProto) -> None:
+        x = w.find(node.input[0])
+        if isinstance(x, Real) and x.function is Function.RELU:
+            x = w.symbols[node.input[0]] = w.settled(x)
+        if not isinstance(x, Real) or not rises(x):
+            handler(w, node)
+            return
+        copy: NodeProto = NodeProto.FromString(node.SerializeToString())
+        copy.input[0] = f"{node.input[0]}/in_front"
+        w.symbols[copy.input[0]] = replace(x, function=None, numbers=())
+        handler(w, copy)
+        made = w.symbols[node.output[0]]
+        assert isinstance(made, Real)
+        w.symbols[node.output[0]] = replace(made, function=x.function, numbers=x.numbers)
+
+    return visit
+
+
+def rises(x: Real) -> bool:
+    """Whether a function waits for its quantiser, and never falls."""
+    known = x.function not in (None, Function.THRESHOLDED_RELU)
+    return known and all(slope >= 0 for slope in x.numbers[:1])
 
 
 def average_pool(w: Walker, node: NodeProto) -> None:
@@ -419,9 +446,9 @@ AROUND: dict[str, Handler] = {
     "ConstantOfShape": constant_of_shape,
     "Conv": conv,
     "GlobalAveragePool": reduce_over_time(How.SUM, mean=True, last=True),
-    "GlobalMaxPool": reduce_over_time(How.MAX, last=True),
-    "MaxPool": max_pool,
-    "ReduceMax": reduce_over_time(How.MAX),
+    "GlobalMaxPool": in_front_of_function(reduce_over_time(How.MAX, last=True)),
+    "MaxPool": in_front_of_function(max_pool),
+    "ReduceMax": in_front_of_function(reduce_over_time(How.MAX)),
     "ReduceMean": reduce_over_time(How.SUM, mean=True),
     "ReduceSum": reduce_over_time(How.SUM),
     "Tile": repeat,
