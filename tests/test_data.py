@@ -77,7 +77,8 @@ def test_bad_arrays_are_refused_in_words(x: np.ndarray, message: str) -> None:
 def test_bad_lengths_are_refused_in_words(lengths: list[int], message: str) -> None:
     with pytest.raises(DataError) as fault:
         take_batch(lstm(), GOOD, lengths)
-    assert str(fault.value) == message
+    assert f"{fault.value.place}: {fault.value.fact}" == message
+    assert fault.value.hint
 
 
 def test_a_flatten_fixes_the_steps() -> None:

@@ -166,10 +166,13 @@ BAD: dict[str, tuple[Any, Any]] = {
     "kind": (np.zeros((1, 3, 2), dtype=bool), None),
     "lengths": (np.zeros((2, 3, 2)), [1]),
     "length": (np.zeros((2, 3, 2)), [1, 4]),
+    "no length": (np.zeros((2, 3, 2)), 3),
+    "part of a length": (np.zeros((2, 3, 2)), [1.5, 2]),
+    "rows": ([[[1, 2]], [[1, 2], [3, 4]]], None),
+    "empty": (np.zeros((0, 3, 2)), None),
 }
 
 
-@pytest.mark.filterwarnings("ignore:overflow")
 @pytest.mark.parametrize("case", BAD)
 def test_bad_input_is_refused_in_the_words_of_the_compiler(case: str) -> None:
     x, lengths = BAD[case]

@@ -101,6 +101,29 @@ def test_endless_damage_is_an_error() -> None:
     assert len(script.written) == 40
 
 
+@pytest.mark.parametrize("at", ["write", "read", "reset_input_buffer"])
+@pytest.mark.parametrize("kind", ["serial", "termios"])
+def test_a_port_that_is_gone_is_an_error(at: str, kind: str) -> None:
+    import termios
+
+    def unplugged(*_: object) -> None:
+        raise OSError(5, "Input/output error") if kind == "serial" else termios.error(5, "I/O")
+
+    line, script = link(reply())
+    setattr(script, at, unplugged)
+    with pytest.raises(DeviceError) as caught:
+        line.forget() if at == "reset_input_buffer" else line.ask(STATUS)
+    assert str(caught.value).startswith("port: the port is gone: ")
+    assert caught.value.hint == "plug the board in, and connect again"
+
+
+def test_a_fault_of_ours_is_no_port_that_is_gone() -> None:
+    line, script = link(reply())
+    script.write = None  # type: ignore[assignment, method-assign]
+    with pytest.raises(TypeError):
+        line.ask(STATUS)
+
+
 def test_a_shell_that_does_not_know_the_request_is_named() -> None:
     line, _ = link(reply(outcome=Outcome.UNKNOWN))
     with pytest.raises(DeviceError, match="the device does not know this request"):

@@ -168,10 +168,12 @@ def check_lengths(
     steps, batch = array.shape[:2]
     found = whole_lengths(lengths) if lengths is not None else (steps,) * batch
     if len(found) != batch:
-        raise DataError("lengths", f"has {len(found)} entries for {batch} sequences")
+        fact = f"has {len(found)} entries for {batch} sequences"
+        raise DataError("lengths", fact, "pass one for each sequence")
     for n in found:
         if not 1 <= n <= steps:
-            raise DataError("lengths", f"{n} is not between 1 and the {steps} steps of the array")
+            fact = f"{n} is not between 1 and the {steps} steps of the array"
+            raise DataError("lengths", fact, "a length is the number of steps that count")
     for n in sorted(set(found)):
         step_counts(graph, n)
     return found

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import index
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hwrnn.device.description import Description, InPort, OutPort
 from hwrnn.device.exact import quantised, real
-from hwrnn.errors import DataError
+from hwrnn.errors import DataError, shorten
 
 Ints = NDArray[np.int64]
 
@@ -22,13 +23,23 @@ def sequences_of(
 
     Raises DataError for a wrong rank, number of features, type, range, NaN or length.
     """
-    port, array = device.input, np.asarray(x)
+    port = device.input
     place = f'input "{port.name}"'
+    array = as_array(place, x)
     check_shape(place, array, port)
     moved = array.transpose([port.axes.index(a) for a in ("B", "T", "F")])
     counts = checked_lengths(device, moved, lengths)
     q = integers_of(place, moved, port)
     return [q[b, :n] for b, n in enumerate(counts)]
+
+
+def as_array(place: str, x: ArrayLike) -> NDArray[np.generic]:
+    """What the caller gave, as an array."""
+    try:
+        return np.asarray(x)
+    except ValueError as error:
+        hint = "pad sequences of different lengths, and pass their lengths"
+        raise DataError(place, "is no array: its rows differ", hint) from error
 
 
 def check_shape(place: str, array: NDArray[np.generic], port: InPort) -> None:
@@ -37,8 +48,10 @@ def check_shape(place: str, array: NDArray[np.generic], port: InPort) -> None:
     hint = f"pass an array of shape ({want})"
     if array.ndim != len(port.axes):
         raise DataError(place, f"has {array.ndim} dimensions", hint)
-    if array.shape[port.axes.index("F")] != port.features or 0 in array.shape:
+    if array.shape[port.axes.index("F")] != port.features:
         raise DataError(place, f"has the shape {array.shape}", hint)
+    if 0 in array.shape:
+        raise DataError(place, f"is empty: its shape is {array.shape}", "pass at least one step")
 
 
 def checked_lengths(
@@ -46,13 +59,15 @@ def checked_lengths(
 ) -> tuple[int, ...]:
     """One length a sequence, which the design takes."""
     batch, steps = array.shape[:2]
-    found = tuple(int(n) for n in lengths) if lengths is not None else (steps,) * batch
+    found = whole_lengths(lengths) if lengths is not None else (steps,) * batch
     if len(found) != batch:
-        raise DataError("lengths", f"has {len(found)} entries for {batch} sequences")
+        fact = f"has {len(found)} entries for {batch} sequences"
+        raise DataError("lengths", fact, "pass one for each sequence")
     place = f'input "{device.input.name}"'
     for n in found:
         if not 1 <= n <= steps:
-            raise DataError("lengths", f"{n} is not between 1 and the {steps} steps of the array")
+            fact = f"{n} is not between 1 and the {steps} steps of the array"
+            raise DataError("lengths", fact, "a length is the number of steps that count")
         if device.fixed_steps not in (None, n):
             fact = f"has {n} steps; the model takes sequences of exactly {device.fixed_steps}"
             raise DataError(place, fact, f"pass sequences of {device.fixed_steps} steps")
@@ -60,6 +75,15 @@ def checked_lengths(
             fact = f"has {n} steps; the design buffers at most {device.max_steps}"
             raise DataError(place, fact, f"pass at most {device.max_steps}, or build for more")
     return found
+
+
+def whole_lengths(lengths: Sequence[int]) -> tuple[int, ...]:
+    """The entries as numbers."""
+    try:
+        return tuple(index(n) for n in lengths)
+    except TypeError as error:
+        hint = "pass a whole number for each sequence"
+        raise DataError("lengths", f"is {shorten(repr(lengths), 60)}", hint) from error
 
 
 def integers_of(place: str, array: NDArray[np.generic], port: InPort) -> Ints:

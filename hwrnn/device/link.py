@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -86,8 +88,24 @@ class Link:
 
     def forget(self) -> None:
         """Drop what has come and was not asked for."""
-        self._port.reset_input_buffer()
+        with self._plugged():
+            self._port.reset_input_buffer()
         self._partial.clear()
+
+    @contextmanager
+    def _plugged(self) -> Iterator[None]:
+        """What the system says of a port that is closed, or not there any more, as a DeviceError.
+
+        pyserial's errors are OSErrors; termios has one of its own, which is none.
+        """
+        try:
+            yield
+        except Exception as error:
+            if not isinstance(error, OSError) and type(error).__module__ != "termios":
+                raise
+            raise DeviceError(
+                self.name, f"the port is gone: {error}", "plug the board in, and connect again"
+            ) from error
 
     def ask(self, request: Request) -> Answer:
         """The device's answer. Raises DeviceError if there is none, or none undamaged."""
@@ -96,7 +114,8 @@ class Link:
         self.health.requests += 1
         heard, silences, damages = time.monotonic(), 0, 0
         while damages < MOST_TRIES:
-            self._port.write(frame)
+            with self._plugged():
+                self._port.write(frame)
             answer, alive = self._listen(self._time_for(frame))
             if answer is not None:
                 return self._checked(answer)
@@ -147,8 +166,9 @@ class Link:
 
     def _frames(self, left: float) -> list[bytes]:
         """The frames that have ended when something comes, or nothing after `left` seconds."""
-        self._port.timeout = left
-        self._partial += self._port.read(max(self._port.in_waiting, 1))
+        with self._plugged():
+            self._port.timeout = left
+            self._partial += self._port.read(max(self._port.in_waiting, 1))
         *whole, rest = bytes(self._partial).split(END)
         self._partial = bytearray(rest)
         return [content for content in whole if content]
