@@ -44,7 +44,7 @@ SEEDS = range(25)
 BUILT = (1,)  # five streams
 LENGTHS = (5, 1, 1, 2, 7, 1, 3)
 LENGTHS_KEPT = (4, 1, 3, 2, 4, 1)
-HELD = 7  # steps of a sequence that every output holds
+HELD = 12  # steps of a sequence that every output holds
 
 
 @cache
@@ -92,6 +92,14 @@ def test_states_in_and_out_cycle_by_cycle_under_stalls() -> None:
     design = lstm()
     assert design.engines[0].units % design.engines[0].pe
     check_ports(design, draw_ports(design, LENGTHS))
+
+
+@pytest.mark.needs_sim
+def test_outputs_that_are_drained_at_any_pace_lose_nothing() -> None:
+    design = lstm()
+    stalls = [Stalls(output_stall=0.95, seed=4), Stalls(drain=(1, 0, 0)), Stalls(drain=(0, 1, 1))]
+    check_ports(design, draw_ports(design, (1,) * 150), stalls[:1])
+    check_ports(design, draw_ports(design, (1, HELD - 1)), stalls[1:])
 
 
 def bidirectional() -> Graph:
