@@ -24,9 +24,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "benchmarks")]
 
-from sweeps import around, cells, engines, exactness, options, resources, traces  # noqa: E402
+from sweeps import around, cells, engines, exactness, options, ports, resources, traces  # noqa: E402
 
-SWEEPS = (exactness, cells, options, around, engines, traces, resources)
+SWEEPS = (exactness, cells, options, around, ports, engines, traces, resources)
 PAGE = ROOT / "docs" / "sweeps.md"
 BUILD = ROOT / "build" / "sweep"
 HEADER = """\
