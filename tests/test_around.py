@@ -9,11 +9,12 @@ from rtl.bench import BOARD, check, draw, reference, same
 
 import hwrnn
 from hwrnn.cmodel.fast import compile_graph
-from hwrnn.design.design import Kernel
+from hwrnn.design.design import Kernel, Reverse
 from hwrnn.design.lower import build_design
 from hwrnn.design.options import Options
 from hwrnn.design.timing import schedule
 from hwrnn.errors import DesignError
+from hwrnn.ir.text import parse_graph
 from hwrnn.sim.csim import simulate_csim
 
 SEEDS = range(60)
@@ -57,6 +58,26 @@ def test_rtl_equals_the_c_model_cycle_by_cycle_under_stalls(seed: int) -> None:
     graph, lengths = random_chain(seed)
     design = build_design(graph, BOARD, random_folding(graph, seed))
     sequences = draw(design, lengths)
+    check(design, sequences, reference(graph, sequences))
+
+
+LONGER = """graph longer {
+  %x: -8..7 x 2 seq = input {quantiser = {scale = 1}, axes = [B, T, F], example_steps = 2}
+  %m: -8..7 x 2 = reduce %x {how = max}
+  %r: -8..7 x 2 seq = repeat %m {steps = 7}
+  %w: -8..7 x 4 seq = window %r {size = 2, stride = 1, before = 1, after = 1, fill = 3}
+  %b: -8..7 x 4 seq = reverse %w
+  %c: -8..7 x 8 seq = concat %w, %b
+  %y: -8..7 x 8 seq = output %c {grid = {scale = 1}, axes = [B, T, F]}
+}"""
+
+
+@pytest.mark.needs_sim
+def test_what_is_reversed_may_be_longer_than_the_longest_input() -> None:
+    graph = parse_graph(LONGER).verify()
+    design = build_design(graph, BOARD, max_steps=3)
+    assert [k.max_steps for k in design.kernels if isinstance(k, Reverse)] == [8]
+    sequences = draw(design, [3, 1, 2])
     check(design, sequences, reference(graph, sequences))
 
 

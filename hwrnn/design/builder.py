@@ -165,9 +165,7 @@ class Builder(PortBuilder):
         body = replace(layer.body, ops=tuple(ops))
         layer = replace(layer, body=body, results=tuple(results))
         streams = [
-            self.engine_stream(
-                layer, end, x, steps=self.max_steps or 0 if self.beside_reverse(end) else 1
-            )
+            self.engine_stream(layer, end, x, steps=self.longest if self.beside_reverse(end) else 1)
             for end in ends
         ]
         cell = compile_cell(layer.name, body, self.folded(layer, x), layer.results)
@@ -382,12 +380,11 @@ class Builder(PortBuilder):
 
     def reverse(self, op: ReverseOp) -> None:
         """A whole sequence, held and given back to front."""
-        assert self.max_steps is not None
         x = self.read(op.x, op)
         out = replace(x, name=self.name(op.out.name), depth=3)
         self.kernels.append(
             Reverse(
-                name=self.kernel_name(f"{op.out.name}_flip"), x=x, out=out, max_steps=self.max_steps
+                name=self.kernel_name(f"{op.out.name}_flip"), x=x, out=out, max_steps=self.longest
             )
         )
         self.give(op.out, out)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from hwrnn.design.design import Dwc, Fork, Kernel, Stream
 from hwrnn.design.folding import Fold
@@ -14,6 +15,7 @@ from hwrnn.design.rejoin import vectors_to_hold
 from hwrnn.ir import AnyOp, Graph, MatVec, Output, Scan, Value
 from hwrnn.ir import Concat as ConcatOp
 from hwrnn.ir import Reverse as ReverseOp
+from hwrnn.ir.steps import count_steps, fixed_steps
 
 
 @dataclass
@@ -34,6 +36,16 @@ class Wiring:
         for op in self.graph.ops:
             for name in op.operands():
                 self.users.setdefault(name, []).append(op)
+
+    @cached_property
+    def longest(self) -> int:
+        """Steps of the longest sequence in a design that holds whole ones, 0 in any other. What is
+        repeated or padded may be longer than the longest input.
+        """
+        if self.max_steps is None:
+            return 0
+        steps = fixed_steps(self.graph) or self.max_steps
+        return max(self.max_steps, *count_steps(self.graph, steps)[0].values())
 
     def name(self, wish: str) -> str:
         """A stream name that is not taken."""
@@ -64,9 +76,9 @@ class Wiring:
         if isinstance(user, ReverseOp):
             return 0
         if any(isinstance(u, ReverseOp) for u in users):
-            return self.max_steps or 0
+            return self.longest
         others = [u for u in users if u is not user]
-        return vectors_to_hold(self.graph, user, others, self.max_steps)
+        return vectors_to_hold(self.graph, user, others, self.longest)
 
     def read(self, value: str, user: AnyOp) -> Stream:
         """The stream of a value that is meant for `user`."""
@@ -74,7 +86,7 @@ class Wiring:
 
     def whole_sequence(self, stream: Stream) -> int:
         """Beats of the longest sequence: what a branch beside a Reverse has to hold."""
-        return (self.max_steps or 0) * stream.beats
+        return self.longest * stream.beats
 
     def beside_reverse(self, value: Value) -> bool:
         """True when a value is concatenated with a reversed sequence, for which it has to wait."""
