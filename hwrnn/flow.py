@@ -261,7 +261,7 @@ def simulate(
     there are several; `cycles` is first input beat accepted to last output beat accepted, over
     all ports (None for csim and hls_dpi). `trace`: a VCD
     file to write (rtl). `image`: of another model (`weights`), written to a design with writable
-    weights first (rtl); x is then quantised as that model does. `first`, for a design
+    weights first; x is then quantised as that model does. `first`, for a design
     with state="keep": as for `run`; by default the batch is one sequence in fragments. Raises
     DataError, ToolError.
     """

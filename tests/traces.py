@@ -72,9 +72,8 @@ def trace_rtl(design: Design, sequences: Sequence[Ints]) -> dict[str, list[Accum
     )
     compiled = compile_rtl(source, Variant())
     with tempfile.TemporaryDirectory(prefix="hwrnn-") as folder:
-        given, made = Path(folder, "in"), Path(folder, "out")
-        given.write_bytes(job.beats.tobytes())
-        words = arguments(job, given, made, None)
+        Path(folder, "in0.bin").write_bytes(job.beats.tobytes())
+        words = arguments(job, Path(folder), Path(folder, "out"), None)
         run = subprocess.run(
             [str(compiled.binary), *words],
             cwd=compiled.folder,
