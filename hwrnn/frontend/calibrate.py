@@ -22,6 +22,7 @@ from hwrnn.frontend.first_states import evaluated
 from hwrnn.frontend.lower_cells import EXAMPLE_STEPS, example_steps
 from hwrnn.frontend.normalise import body_of, replace_nodes, states_of
 from hwrnn.frontend.ports import input_axes
+from hwrnn.frontend.qdq_as_quant import qdq_as_quant
 from hwrnn.frontend.walker import MOVES, leads_to_state
 from hwrnn.ir.types import IntType, of_bits
 from hwrnn.nn.observers import (
@@ -41,6 +42,7 @@ def calibrated(model: ModelProto, calibration: object, recipe: Recipe) -> ModelP
     Raises DataError for data that do not fit, ImportFault for what cannot be quantised.
     """
     copy: ModelProto = ModelProto.FromString(model.SerializeToString())
+    qdq_as_quant(copy)
     fold_floats(copy.graph)
     data = feeds(copy, calibration)
     note_steps(copy, data)
@@ -83,6 +85,7 @@ class Chosen:
 
     scale: float
     type: IntType
+    zero: float = 0.0
 
 
 @dataclass
@@ -161,10 +164,11 @@ class Scales:
 
     def _as_written(self, site: Site) -> Chosen:
         """The numbers of a Quant of the file."""
-        scale, bits = (self._constant(site, k) for k in (1, 3))
+        scale, zero, bits = (self._constant(site, k) for k in (1, 2, 3))
         options = {a.name: a.i for a in site.node.attribute}
         signed, narrow = bool(options.get("signed", 1)), bool(options.get("narrow", 0))
-        return Chosen(float(scale[0]), of_bits(int(bits[0]), signed=signed, narrow=narrow))
+        t = of_bits(int(bits[0]), signed=signed, narrow=narrow)
+        return Chosen(float(scale[0]), t, float(zero[0]))
 
     def _of_weight(self, key: Key) -> Chosen:
         grids, t = self.grids, weight_type(self.recipe.weight_bits)
@@ -339,7 +343,7 @@ class Inserter:
         narrow = signed and -t.lo == t.hi
         bits = t.bits
         names = [f"{label}/{part}" for part in ("scale", "zero_point", "bit_width")]
-        for name, value in zip(names, (chosen.scale, 0.0, bits), strict=True):
+        for name, value in zip(names, (chosen.scale, chosen.zero, bits), strict=True):
             graph.initializer.append(numpy_helper.from_array(np.array(value, np.float32), name))
         return helper.make_node(
             "Quant",

@@ -21,7 +21,7 @@ from hwrnn.frontend.fold_states import FOLDED
 
 EXAMPLE_SIZE = 2
 """What stands for a size that the file does not say."""
-OPSET = 18
+OPSET = 21
 Arrays = dict[str, NDArray[np.generic]]
 
 

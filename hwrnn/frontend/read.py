@@ -59,6 +59,18 @@ _STANDARD_CELLS = {
     "RNN": "brevitas.nn.QuantRNN",
 }
 _RECURRENT = (*_COMPILED, *_STANDARD_CELLS)
+_FOREIGN = (
+    "DynamicQuantizeLSTM",
+    "DynamicQuantizeLinear",
+    "DynamicQuantizeMatMul",
+    "MatMulInteger",
+    "MatMulIntegerToFloat",
+    "QGemm",
+    "QLinearMatMul",
+    "QLinearConv",
+    "QLinearAdd",
+    "ConvInteger",
+)
 _EXPORT_HINT = "export it again with hwrnn.export(module, example_input, path)"
 _SCALE_HINT = "calibrate again; an activation that is always zero gives a scale of 0"
 _MAX_BITS = 32
@@ -158,6 +170,14 @@ class _Reader:
         return ImportFault(f'{self.file}: node "{name}"', fact, hint)
 
     def _check_recurrent(self) -> None:
+        for node in self.graph.node:
+            if node.op_type in _FOREIGN:
+                raise self._fault(
+                    node,
+                    f"a {node.op_type} node, quantised for another engine",
+                    "give the float file with calibration=x, or quantise to QuantizeLinear and "
+                    "DequantizeLinear (QuantFormat.QDQ)",
+                )
         if any(node.op_type in _RECURRENT for node in self.graph.node):
             return
         if not self._input_is_used():
