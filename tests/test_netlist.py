@@ -7,19 +7,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rtl.bench import STALLS, draw, reference, same, scheduled
 from rtl.graphs import Build
 
 import hwrnn
 from hwrnn.board import Family
+from hwrnn.design.design import Design
 from hwrnn.errors import ToolError
 from hwrnn.ir import Graph
 from hwrnn.ir.types import of_bits
 from hwrnn.sim import tools
+from hwrnn.sim.netlist import simulate_netlist
+from hwrnn.sim.rtl_run import Stalls
 from hwrnn.synth.simulate import cell_types, cells_folder, map_design, models
 from hwrnn.synth.yosys import Netlist
 
 S4 = of_bits(4, signed=True)
 FOLDING = {"pe": 2, "simd": 2}  # two lanes: registers of several products
+ONE = {"pe": 1, "simd": 1}
 BOARDS = {
     "pynq_z2": "DSP48E1",
     "zcu104": "DSP48E2",
@@ -46,6 +51,64 @@ def test_netlist_is_the_c_model_to_the_bit_and_the_estimate_to_the_cycle(board: 
     assert found.cycles == hwrnn.estimate(design, steps=9).cycles(sequences=6)
     netlist = map_design(design).files.data("rtl/netlist.v").decode()
     assert f"  {BOARDS[board]} " in netlist  # a hard multiplier is part of what was simulated
+
+
+def rnn(seed: int = 1) -> Graph:
+    b = Build(seed)
+    return b.graph(b.rnn(b.input(2, S4), 2))
+
+
+@pytest.fixture(scope="module")
+def pieces() -> Design:
+    """Weights are written, and states go on from packet to packet."""
+    return hwrnn.build(
+        rnn(), "ulx3s_85f", folding=ONE, state="keep", writable_weights=True, weights="bram"
+    )
+
+
+@pytest.mark.needs_sim
+@pytest.mark.needs_synth
+@pytest.mark.parametrize("stalls", STALLS[:3], ids=("none", "both", "output"))
+def test_a_netlist_of_several_streams_is_on_time_under_stalls(stalls: Stalls) -> None:
+    design = hwrnn.build(rnn(), "ulx3s_85f", folding=ONE, streams=3)
+    sequences = draw(design, [4, 1, 6, 2, 5])
+    run = simulate_netlist(design, sequences, map_design(design), stalls=stalls)
+    same(run.outputs, reference(design.graph, sequences))
+    scheduled(design, sequences, run)
+    assert not run.error
+
+
+@pytest.mark.needs_sim
+@pytest.mark.needs_synth
+def test_a_netlist_keeps_its_states_and_takes_other_weights(pieces: Design) -> None:
+    x = np.random.default_rng(0).integers(S4.lo, S4.hi + 1, (6, 5, 2))
+    first = [True, False, False, True, False, True]
+    found = hwrnn.simulate(pieces, x, engine="netlist", first=first)
+    exact = hwrnn.run(pieces.graph, x, integers=True, first=first)
+    np.testing.assert_array_equal(found.outputs, exact)
+    assert np.any(exact != hwrnn.run(pieces.graph, x, integers=True))
+    other = rnn(2)
+    image = hwrnn.weights(pieces, other)
+    found = hwrnn.simulate(pieces, x, engine="netlist", first=first, image=image)
+    written = hwrnn.run(other, x, integers=True, first=first)
+    np.testing.assert_array_equal(found.outputs, written)
+    assert np.any(written != exact)
+
+
+@pytest.mark.needs_sim
+@pytest.mark.needs_synth
+def test_fragments_in_a_netlist_are_on_time_under_stalls(pieces: Design) -> None:
+    sequences = draw(pieces, [3, 1, 4, 2])
+    first = [True, False, True, False]
+    stalls = Stalls(input_idle=0.5, output_stall=0.3, seed=1)
+    run = simulate_netlist(pieces, sequences, map_design(pieces), stalls=stalls, first=first)
+    x = np.zeros((4, 4, 2), dtype=np.int64)
+    for k, s in enumerate(sequences):
+        x[k, : len(s)] = s
+    lengths = [len(s) for s in sequences]
+    exact = hwrnn.run(pieces.graph, x, integers=True, lengths=lengths, first=first)
+    assert isinstance(exact, np.ndarray)
+    same(run.outputs, [exact[k, :n] for k, n in enumerate(lengths)])
 
 
 @pytest.mark.needs_sim
