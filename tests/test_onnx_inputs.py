@@ -286,6 +286,34 @@ def test_indices_are_calibration_data(tmp_path: Path) -> None:
     close(hwrnn.run(graph, words), runtime(model, {"words": words}))
 
 
+def test_a_second_sequence_is_refused_by_name(tmp_path: Path) -> None:
+    file = File(X=SEQUENCE, more=SEQUENCE)
+    file.node("Concat", ["X", "more"], "both", axis=2)
+    file.cell("GRU", "both", features=6)
+    onnx.save(file.model("Y"), tmp_path / "m.onnx")
+    with pytest.raises(HwrnnError) as caught:
+        hwrnn.load(tmp_path / "m.onnx", calibration={"X": X, "more": X})
+    assert str(caught.value) == (
+        'm.onnx: input "more": is a second sequence\n'
+        "  hint: make one input of both, their features side by side"
+    )
+
+
+def test_what_stands_in_front_keeps_the_order_of_axes(tmp_path: Path) -> None:
+    """Steps come first in ONNX, whatever normalises them."""
+    file = File(X=SEQUENCE)
+    file.const("mean", [0.1, 0.2, 0.3])
+    file.const("deviation", [2.0, 3.0, 4.0])
+    file.node("Sub", ["X", "mean"], "centred")
+    file.node("Div", ["centred", "deviation"], "x")
+    file.cell("GRU", "x")
+    model = file.model("Y")
+    onnx.save(model, tmp_path / "m.onnx")
+    graph = hwrnn.load(tmp_path / "m.onnx", calibration=X, weight_bits=16, act_bits=16)
+    assert graph.inputs[0].axes == ("T", "B", "F")
+    close(hwrnn.run(graph, X), runtime(model, {"X": X}))
+
+
 # -- lengths -------------------------------------------------------------------------------------
 
 

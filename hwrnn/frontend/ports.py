@@ -22,6 +22,21 @@ KEEP_DIMENSIONS = (
     "Mul",
     "Identity",
     "Div",
+    "Sub",
+    "Concat",
+    "Cast",
+    "Dropout",
+    "Sigmoid",
+    "Tanh",
+    "HardSigmoid",
+    "LeakyRelu",
+    "Elu",
+    "Softsign",
+    "Softplus",
+    "BatchNormalization",
+    "Conv",
+    "MaxPool",
+    "AveragePool",
 )
 STANDARD = ("LSTM", "GRU", "RNN")
 FOLLOWED = ("Quant", "QuantizeLinear", "Clip", "DequantizeLinear", "Identity", "Transpose")

@@ -85,6 +85,12 @@ class Walker:
                     f"has {len(dims)} dimensions; a sequence input has batch, steps and features",
                     "export with an example of three dimensions, features last",
                 )
+            if any(isinstance(found, RawInput) for found in self.symbols.values()):
+                self.fault(
+                    f'input "{shown(port.name)}"',
+                    "is a second sequence",
+                    "make one input of both, their features side by side",
+                )
             size = features(port, axes)
             self.symbols[port.name] = RawInput(port.name, axes, axes, size)
 
