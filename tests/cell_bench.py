@@ -150,6 +150,6 @@ def refusal(family: str, cell: str, parameters: Mapping[str, int | str]) -> str:
         ]
         env = tools.verilator.environment()
         run = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
-    said = [x.split(f"{cell}.v:", 1)[1] for x in run.stderr.split("\n") if x.startswith(SAID)]
+    said = [x.split(".v:", 1)[1] for x in run.stderr.split("\n") if x.startswith(SAID)]
     assert bool(said) == bool(run.returncode), run.stderr
     return said[0].split(": ", 1)[1] if said else ""

@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // RAMB18E1: 18 Kbit in ports of 1 to 18 bits (true dual port), or of 36 bits for reading at port A
-// and writing at port B (simple dual port), without output registers, cascades and ECC.
-// UG473 "7 Series FPGAs Memory Resources", chapter 1: the modes WRITE_FIRST, READ_FIRST,
-// NO_CHANGE; byte-wide write enables; contents: bit k of the data is bit k % 256 of INIT_(k / 256),
-// the parity bit of byte k is bit k % 256 of INITP_(k / 256); the port's parity bits stand apart from
-// its data; INIT_A and SRVAL_A are the output latches at power-on and after RSTRAM, which needs the
-// enable.
+// and writing at port B (simple dual port), without output registers.
+// UG473 "7 Series FPGAs Memory Resources"; see hwrnn_cell_ramb.
 module RAMB18E1 #(
   parameter integer DOA_REG = 0, parameter integer DOB_REG = 0, parameter RAM_MODE = "TDP",
   parameter RDADDR_COLLISION_HWCONFIG = "DELAYED_WRITE", parameter SIM_COLLISION_CHECK = "ALL",
@@ -52,39 +48,8 @@ module RAMB18E1 #(
   input wire [3:0] WEBWE
 );
 
-  function automatic integer mode_of([10*8+8-1:0] name);
-    case (name)
-      "NO_CHANGE":   return 0;
-      "WRITE_FIRST": return 1;
-      "READ_FIRST":  return 2;
-      default:       return -1;
-    endcase
-  endfunction
-
-  if (DOA_REG != 0 || DOB_REG != 0)
-    $fatal(1, "RAMB18E1: DOA_REG, DOB_REG are %0d %0d; this model has no output register", DOA_REG, DOB_REG);
-  if (IS_CLKARDCLK_INVERTED || IS_CLKBWRCLK_INVERTED || IS_ENARDEN_INVERTED || IS_ENBWREN_INVERTED || IS_RSTRAMARSTRAM_INVERTED || IS_RSTRAMB_INVERTED || IS_RSTREGARSTREG_INVERTED || IS_RSTREGB_INVERTED)
-    $fatal(1, "RAMB18E1: an input is inverted (IS_..._INVERTED); this model inverts none");
   if (RAM_MODE != ((READ_WIDTH_A == 36 || WRITE_WIDTH_B == 36) ? "SDP" : "TDP"))
     $fatal(1, "RAMB18E1: RAM_MODE is %s with READ_WIDTH_A = %0d, WRITE_WIDTH_B = %0d; SDP is for 36 bits", RAM_MODE, READ_WIDTH_A, WRITE_WIDTH_B);
-  if (INIT_FILE != "NONE")
-    $fatal(1, "RAMB18E1: INIT_FILE is %s; this model takes INIT_xx only", INIT_FILE);
-  if (mode_of(WRITE_MODE_A) < 0)
-    $fatal(1, "RAMB18E1: WRITE_MODE_A is %s, which is no mode", WRITE_MODE_A);
-  if (WRITE_WIDTH_A != 0 && READ_WIDTH_A != 0 && WRITE_WIDTH_A != READ_WIDTH_A)
-    $fatal(1, "RAMB18E1: port A reads %0d and writes %0d bits; this model wants equal widths", READ_WIDTH_A, WRITE_WIDTH_A);
-  if (mode_of(WRITE_MODE_B) < 0)
-    $fatal(1, "RAMB18E1: WRITE_MODE_B is %s, which is no mode", WRITE_MODE_B);
-  if (WRITE_WIDTH_B != 0 && READ_WIDTH_B != 0 && WRITE_WIDTH_B != READ_WIDTH_B)
-    $fatal(1, "RAMB18E1: port B reads %0d and writes %0d bits; this model wants equal widths", READ_WIDTH_B, WRITE_WIDTH_B);
-  if (READ_WIDTH_A != 0 && READ_WIDTH_A != 1 && READ_WIDTH_A != 2 && READ_WIDTH_A != 4 && READ_WIDTH_A != 9 && READ_WIDTH_A != 18 && READ_WIDTH_A != 36)
-    $fatal(1, "RAMB18E1: READ_WIDTH_A is %0d, which is no width of it", READ_WIDTH_A);
-  if (READ_WIDTH_B != 0 && READ_WIDTH_B != 1 && READ_WIDTH_B != 2 && READ_WIDTH_B != 4 && READ_WIDTH_B != 9 && READ_WIDTH_B != 18)
-    $fatal(1, "RAMB18E1: READ_WIDTH_B is %0d, which is no width of it", READ_WIDTH_B);
-  if (WRITE_WIDTH_A != 0 && WRITE_WIDTH_A != 1 && WRITE_WIDTH_A != 2 && WRITE_WIDTH_A != 4 && WRITE_WIDTH_A != 9 && WRITE_WIDTH_A != 18)
-    $fatal(1, "RAMB18E1: WRITE_WIDTH_A is %0d, which is no width of it", WRITE_WIDTH_A);
-  if (WRITE_WIDTH_B != 0 && WRITE_WIDTH_B != 1 && WRITE_WIDTH_B != 2 && WRITE_WIDTH_B != 4 && WRITE_WIDTH_B != 9 && WRITE_WIDTH_B != 18 && WRITE_WIDTH_B != 36)
-    $fatal(1, "RAMB18E1: WRITE_WIDTH_B is %0d, which is no width of it", WRITE_WIDTH_B);
 
   localparam [16383:0] Data = {
     INIT_3F, INIT_3E, INIT_3D, INIT_3C, INIT_3B, INIT_3A, INIT_39, INIT_38, INIT_37, INIT_36,
@@ -97,65 +62,48 @@ module RAMB18E1 #(
   localparam [2047:0] Parity = {
     INITP_07, INITP_06, INITP_05, INITP_04, INITP_03, INITP_02, INITP_01, INITP_00};
 
-
-  // The parity bits, which a port has apart, behind their bytes, and back.
-  function automatic [71:0] joined([63:0] data, [7:0] parity);
-    for (integer i = 0; i < 8; i = i + 1) joined[i*9+:9] = {parity[i], data[i*8+:8]};
-  endfunction
-
-  function automatic [63:0] data_of([71:0] lanes);
-    for (integer i = 0; i < 8; i = i + 1) data_of[i*8+:8] = lanes[i*9+:8];
-  endfunction
-
-  function automatic [7:0] parity_of([71:0] lanes);
-    for (integer i = 0; i < 8; i = i + 1) parity_of[i] = lanes[i*9+8];
-  endfunction
-
-  localparam integer Wide = 36;
-  wire [71:0] q_a, q_b;
-  wire [15:0] high_data = 16'(data_of(q_a) >> 16);
-  wire [1:0] high_parity = 2'(parity_of(q_a) >> 2);
-
-  assign DOADO = 16'(data_of(q_a));
-  assign DOPADOP = 2'(parity_of(q_a));
-  assign DOBDO = (READ_WIDTH_A == Wide) ? high_data : 16'(data_of(q_b));
-  assign DOPBDOP = (READ_WIDTH_A == Wide) ? high_parity : 2'(parity_of(q_b));
-
-  hwrnn_cell_memory #(
-    .Words      (256),
-    .Layout     (8),
+  hwrnn_cell_ramb #(
+    .Cell       ("RAMB18E1"),
+    .Bits       (16),
     .Data       (Data),
     .Parity     (Parity),
-    .WriteWidthA(WRITE_WIDTH_A),
     .ReadWidthA (READ_WIDTH_A),
-    .WriteWidthB(WRITE_WIDTH_B),
     .ReadWidthB (READ_WIDTH_B),
-    .ModeA      (mode_of(WRITE_MODE_A)),
-    .ModeB      (mode_of(WRITE_MODE_B)),
-    .StartA     (joined((READ_WIDTH_A == Wide) ? 64'({INIT_B[15:0], INIT_A[15:0]}) : 64'(INIT_A[15:0]),
-                        (READ_WIDTH_A == Wide) ? 8'({INIT_B[17:16], INIT_A[17:16]})
-                                          : 8'(INIT_A[17:16]))),
-    .StartB     (joined(64'(INIT_B[15:0]), 8'(INIT_B[17:16]))),
-    .ResetA     (joined((READ_WIDTH_A == Wide) ? 64'({SRVAL_B[15:0], SRVAL_A[15:0]}) : 64'(SRVAL_A[15:0]),
-                        (READ_WIDTH_A == Wide) ? 8'({SRVAL_B[17:16], SRVAL_A[17:16]})
-                                          : 8'(SRVAL_A[17:16]))),
-    .ResetB     (joined(64'(SRVAL_B[15:0]), 8'(SRVAL_B[17:16])))
+    .WriteWidthA(WRITE_WIDTH_A),
+    .WriteWidthB(WRITE_WIDTH_B),
+    .WriteModeA (WRITE_MODE_A),
+    .WriteModeB (WRITE_MODE_B),
+    .RegisterA  (DOA_REG),
+    .RegisterB  (DOB_REG),
+    .Inverted   (|{
+      IS_CLKARDCLK_INVERTED, IS_CLKBWRCLK_INVERTED, IS_ENARDEN_INVERTED, IS_ENBWREN_INVERTED,
+      IS_RSTRAMARSTRAM_INVERTED, IS_RSTRAMB_INVERTED, IS_RSTREGARSTREG_INVERTED,
+      IS_RSTREGB_INVERTED
+    }),
+    .InitFile   (INIT_FILE),
+    .InitA      (INIT_A),
+    .InitB      (INIT_B),
+    .SrvalA     (SRVAL_A),
+    .SrvalB     (SRVAL_B)
   ) u_memory (
-    .clk_a    (CLKARDCLK),
-    .enable_a (ENARDEN),
-    .reset_a  (RSTRAMARSTRAM),
-    .write_a  (8'(WEA)),
-    .address_a(ADDRARDADDR[13:0]),
-    .data_a   (joined(64'(DIADI), 8'(DIPADIP))),
-    .q_a      (q_a),
-    .clk_b    (CLKBWRCLK),
-    .enable_b (ENBWREN),
-    .reset_b  (RSTRAMB),
-    .write_b  (8'(WEBWE)),
-    .address_b(ADDRBWRADDR[13:0]),
-    .data_b   ((WRITE_WIDTH_B == Wide) ? joined(64'({DIBDI, DIADI}), 8'({DIPBDIP, DIPADIP}))
-                                  : joined(64'(DIBDI), 8'(DIPBDIP))),
-    .q_b      (q_b)
+    .clk_a     (CLKARDCLK),
+    .enable_a  (ENARDEN),
+    .reset_a   (RSTRAMARSTRAM),
+    .write_a   (WEA),
+    .address_a (ADDRARDADDR[13:0]),
+    .data_a    (DIADI),
+    .parity_a  (DIPADIP),
+    .q_a       (DOADO),
+    .parity_q_a(DOPADOP),
+    .clk_b     (CLKBWRCLK),
+    .enable_b  (ENBWREN),
+    .reset_b   (RSTRAMB),
+    .write_b   (WEBWE),
+    .address_b (ADDRBWRADDR[13:0]),
+    .data_b    (DIBDI),
+    .parity_b  (DIPBDIP),
+    .q_b       (DOBDO),
+    .parity_q_b(DOPBDOP)
   );
 
 endmodule

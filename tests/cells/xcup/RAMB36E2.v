@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // RAMB36E2: 36 Kbit in ports of 1 to 36 bits (true dual port), or of 72 bits for reading at port A
 // and writing at port B (simple dual port), without output registers, cascades and ECC.
-// UG573 "UltraScale Architecture Memory Resources", chapter 1: the modes WRITE_FIRST, READ_FIRST,
-// NO_CHANGE; byte-wide write enables; contents: bit k of the data is bit k % 256 of INIT_(k / 256),
-// the parity bit of byte k is bit k % 256 of INITP_(k / 256); the port's parity bits stand apart from
-// its data; INIT_A and SRVAL_A are the output latches at power-on and after RSTRAM, which needs the
-// enable.
+// UG573 "UltraScale Architecture Memory Resources"; see hwrnn_cell_ramb.
 module RAMB36E2 #(
   parameter integer DOA_REG = 1, parameter integer DOB_REG = 1, parameter CASCADE_ORDER_A = "NONE",
   parameter CASCADE_ORDER_B = "NONE", parameter CLOCK_DOMAINS = "INDEPENDENT",
@@ -81,43 +77,12 @@ module RAMB36E2 #(
   input wire CASDIMUXA, CASDIMUXB, CASOREGIMUXA, CASOREGIMUXB, ECCPIPECE, INJECTDBITERR, INJECTSBITERR
 );
 
-  function automatic integer mode_of([10*8+8-1:0] name);
-    case (name)
-      "NO_CHANGE":   return 0;
-      "WRITE_FIRST": return 1;
-      "READ_FIRST":  return 2;
-      default:       return -1;
-    endcase
-  endfunction
-
-  if (DOA_REG != 0 || DOB_REG != 0)
-    $fatal(1, "RAMB36E2: DOA_REG, DOB_REG are %0d %0d; this model has no output register", DOA_REG, DOB_REG);
-  if (IS_CLKARDCLK_INVERTED || IS_CLKBWRCLK_INVERTED || IS_ENARDEN_INVERTED || IS_ENBWREN_INVERTED || IS_RSTRAMARSTRAM_INVERTED || IS_RSTRAMB_INVERTED || IS_RSTREGARSTREG_INVERTED || IS_RSTREGB_INVERTED)
-    $fatal(1, "RAMB36E2: an input is inverted (IS_..._INVERTED); this model inverts none");
   if (CASCADE_ORDER_A != "NONE" || CASCADE_ORDER_B != "NONE")
     $fatal(1, "RAMB36E2: CASCADE_ORDER_A, CASCADE_ORDER_B are %s %s; this model has no cascade", CASCADE_ORDER_A, CASCADE_ORDER_B);
   if (ENADDRENA != "FALSE" || ENADDRENB != "FALSE" || RDADDRCHANGEA != "FALSE" || RDADDRCHANGEB != "FALSE")
     $fatal(1, "RAMB36E2: ENADDRENA, ENADDRENB, RDADDRCHANGEA, RDADDRCHANGEB are %s %s %s %s; all must be FALSE", ENADDRENA, ENADDRENB, RDADDRCHANGEA, RDADDRCHANGEB);
   if (EN_ECC_READ != "FALSE" || EN_ECC_WRITE != "FALSE")
     $fatal(1, "RAMB36E2: EN_ECC_READ, EN_ECC_WRITE are %s %s; this model has no ECC", EN_ECC_READ, EN_ECC_WRITE);
-  if (INIT_FILE != "NONE")
-    $fatal(1, "RAMB36E2: INIT_FILE is %s; this model takes INIT_xx only", INIT_FILE);
-  if (mode_of(WRITE_MODE_A) < 0)
-    $fatal(1, "RAMB36E2: WRITE_MODE_A is %s, which is no mode", WRITE_MODE_A);
-  if (WRITE_WIDTH_A != 0 && READ_WIDTH_A != 0 && WRITE_WIDTH_A != READ_WIDTH_A)
-    $fatal(1, "RAMB36E2: port A reads %0d and writes %0d bits; this model wants equal widths", READ_WIDTH_A, WRITE_WIDTH_A);
-  if (mode_of(WRITE_MODE_B) < 0)
-    $fatal(1, "RAMB36E2: WRITE_MODE_B is %s, which is no mode", WRITE_MODE_B);
-  if (WRITE_WIDTH_B != 0 && READ_WIDTH_B != 0 && WRITE_WIDTH_B != READ_WIDTH_B)
-    $fatal(1, "RAMB36E2: port B reads %0d and writes %0d bits; this model wants equal widths", READ_WIDTH_B, WRITE_WIDTH_B);
-  if (READ_WIDTH_A != 0 && READ_WIDTH_A != 1 && READ_WIDTH_A != 2 && READ_WIDTH_A != 4 && READ_WIDTH_A != 9 && READ_WIDTH_A != 18 && READ_WIDTH_A != 36 && READ_WIDTH_A != 72)
-    $fatal(1, "RAMB36E2: READ_WIDTH_A is %0d, which is no width of it", READ_WIDTH_A);
-  if (READ_WIDTH_B != 0 && READ_WIDTH_B != 1 && READ_WIDTH_B != 2 && READ_WIDTH_B != 4 && READ_WIDTH_B != 9 && READ_WIDTH_B != 18 && READ_WIDTH_B != 36)
-    $fatal(1, "RAMB36E2: READ_WIDTH_B is %0d, which is no width of it", READ_WIDTH_B);
-  if (WRITE_WIDTH_A != 0 && WRITE_WIDTH_A != 1 && WRITE_WIDTH_A != 2 && WRITE_WIDTH_A != 4 && WRITE_WIDTH_A != 9 && WRITE_WIDTH_A != 18 && WRITE_WIDTH_A != 36)
-    $fatal(1, "RAMB36E2: WRITE_WIDTH_A is %0d, which is no width of it", WRITE_WIDTH_A);
-  if (WRITE_WIDTH_B != 0 && WRITE_WIDTH_B != 1 && WRITE_WIDTH_B != 2 && WRITE_WIDTH_B != 4 && WRITE_WIDTH_B != 9 && WRITE_WIDTH_B != 18 && WRITE_WIDTH_B != 36 && WRITE_WIDTH_B != 72)
-    $fatal(1, "RAMB36E2: WRITE_WIDTH_B is %0d, which is no width of it", WRITE_WIDTH_B);
 
   localparam [32767:0] Data = {
     INIT_7F, INIT_7E, INIT_7D, INIT_7C, INIT_7B, INIT_7A, INIT_79, INIT_78, INIT_77, INIT_76,
@@ -137,65 +102,48 @@ module RAMB36E2 #(
     INITP_0F, INITP_0E, INITP_0D, INITP_0C, INITP_0B, INITP_0A, INITP_09, INITP_08, INITP_07,
     INITP_06, INITP_05, INITP_04, INITP_03, INITP_02, INITP_01, INITP_00};
 
-
-  // The parity bits, which a port has apart, behind their bytes, and back.
-  function automatic [71:0] joined([63:0] data, [7:0] parity);
-    for (integer i = 0; i < 8; i = i + 1) joined[i*9+:9] = {parity[i], data[i*8+:8]};
-  endfunction
-
-  function automatic [63:0] data_of([71:0] lanes);
-    for (integer i = 0; i < 8; i = i + 1) data_of[i*8+:8] = lanes[i*9+:8];
-  endfunction
-
-  function automatic [7:0] parity_of([71:0] lanes);
-    for (integer i = 0; i < 8; i = i + 1) parity_of[i] = lanes[i*9+8];
-  endfunction
-
-  localparam integer Wide = 72;
-  wire [71:0] q_a, q_b;
-  wire [31:0] high_data = 32'(data_of(q_a) >> 32);
-  wire [3:0] high_parity = 4'(parity_of(q_a) >> 4);
-
-  assign DOUTADOUT = 32'(data_of(q_a));
-  assign DOUTPADOUTP = 4'(parity_of(q_a));
-  assign DOUTBDOUT = (READ_WIDTH_A == Wide) ? high_data : 32'(data_of(q_b));
-  assign DOUTPBDOUTP = (READ_WIDTH_A == Wide) ? high_parity : 4'(parity_of(q_b));
-
-  hwrnn_cell_memory #(
-    .Words      (512),
-    .Layout     (8),
+  hwrnn_cell_ramb #(
+    .Cell       ("RAMB36E2"),
+    .Bits       (32),
     .Data       (Data),
     .Parity     (Parity),
-    .WriteWidthA(WRITE_WIDTH_A),
     .ReadWidthA (READ_WIDTH_A),
-    .WriteWidthB(WRITE_WIDTH_B),
     .ReadWidthB (READ_WIDTH_B),
-    .ModeA      (mode_of(WRITE_MODE_A)),
-    .ModeB      (mode_of(WRITE_MODE_B)),
-    .StartA     (joined((READ_WIDTH_A == Wide) ? 64'({INIT_B[31:0], INIT_A[31:0]}) : 64'(INIT_A[31:0]),
-                        (READ_WIDTH_A == Wide) ? 8'({INIT_B[35:32], INIT_A[35:32]})
-                                          : 8'(INIT_A[35:32]))),
-    .StartB     (joined(64'(INIT_B[31:0]), 8'(INIT_B[35:32]))),
-    .ResetA     (joined((READ_WIDTH_A == Wide) ? 64'({SRVAL_B[31:0], SRVAL_A[31:0]}) : 64'(SRVAL_A[31:0]),
-                        (READ_WIDTH_A == Wide) ? 8'({SRVAL_B[35:32], SRVAL_A[35:32]})
-                                          : 8'(SRVAL_A[35:32]))),
-    .ResetB     (joined(64'(SRVAL_B[31:0]), 8'(SRVAL_B[35:32])))
+    .WriteWidthA(WRITE_WIDTH_A),
+    .WriteWidthB(WRITE_WIDTH_B),
+    .WriteModeA (WRITE_MODE_A),
+    .WriteModeB (WRITE_MODE_B),
+    .RegisterA  (DOA_REG),
+    .RegisterB  (DOB_REG),
+    .Inverted   (|{
+      IS_CLKARDCLK_INVERTED, IS_CLKBWRCLK_INVERTED, IS_ENARDEN_INVERTED, IS_ENBWREN_INVERTED,
+      IS_RSTRAMARSTRAM_INVERTED, IS_RSTRAMB_INVERTED, IS_RSTREGARSTREG_INVERTED,
+      IS_RSTREGB_INVERTED
+    }),
+    .InitFile   (INIT_FILE),
+    .InitA      (INIT_A),
+    .InitB      (INIT_B),
+    .SrvalA     (SRVAL_A),
+    .SrvalB     (SRVAL_B)
   ) u_memory (
-    .clk_a    (CLKARDCLK),
-    .enable_a (ENARDEN),
-    .reset_a  (RSTRAMARSTRAM),
-    .write_a  (8'(WEA)),
-    .address_a(ADDRARDADDR[14:0]),
-    .data_a   (joined(64'(DINADIN), 8'(DINPADINP))),
-    .q_a      (q_a),
-    .clk_b    (CLKBWRCLK),
-    .enable_b (ENBWREN),
-    .reset_b  (RSTRAMB),
-    .write_b  (8'(WEBWE)),
-    .address_b(ADDRBWRADDR[14:0]),
-    .data_b   ((WRITE_WIDTH_B == Wide) ? joined(64'({DINBDIN, DINADIN}), 8'({DINPBDINP, DINPADINP}))
-                                  : joined(64'(DINBDIN), 8'(DINPBDINP))),
-    .q_b      (q_b)
+    .clk_a     (CLKARDCLK),
+    .enable_a  (ENARDEN),
+    .reset_a   (RSTRAMARSTRAM),
+    .write_a   (WEA),
+    .address_a (ADDRARDADDR[14:0]),
+    .data_a    (DINADIN),
+    .parity_a  (DINPADINP),
+    .q_a       (DOUTADOUT),
+    .parity_q_a(DOUTPADOUTP),
+    .clk_b     (CLKBWRCLK),
+    .enable_b  (ENBWREN),
+    .reset_b   (RSTRAMB),
+    .write_b   (WEBWE),
+    .address_b (ADDRBWRADDR[14:0]),
+    .data_b    (DINBDIN),
+    .parity_b  (DINPBDINP),
+    .q_b       (DOUTBDOUT),
+    .parity_q_b(DOUTPBDOUTP)
   );
 
 endmodule
