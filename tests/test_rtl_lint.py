@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from random_ports import all_states
 from rtl.bench import lower
 from rtl.cells import cell_graph
 from rtl.graphs import Build
@@ -340,6 +341,25 @@ def test_emitted_cells(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     silent(lower(cell_graph(kind, 3), *fold, options=options), tmp_path, capfd)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("four_gates", Options(streams=3)),
+        ("reset_before", Options(writable=True)),
+        ("diagonal", Options(pipeline=Pipeline.LATENCY)),
+        ("", Options()),
+        ("", Options(directions=Directions.SHARED)),
+    ],
+)
+def test_emitted_ports(
+    kind: str, options: Options, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    b = Build(3)
+    graph = b.graph(b.bidirectional(b.input(2, of_bits(4, signed=True)), 3))
+    graph = all_states(cell_graph(kind, 2, units=5) if kind else graph)
+    silent(lower(graph, 2, 2, 6, options), tmp_path, capfd)
 
 
 @pytest.mark.parametrize(("bits", "fold"), [(3, (2, 3)), (5, (4, 7))])
