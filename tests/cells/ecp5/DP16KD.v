@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // DP16KD: 1,024 rows of 18 bits in ports of 1, 2, 4, 9 or 18 bits, without output registers; with 36
 // bits (what Lattice calls PDPW16KD) port A writes {DIB, DIA} and port B reads {DOB, DOA}.
-// Lattice FPGA-TN-02204 "ECP5 and ECP5-5G Memory Usage Guide", sections 2 and 4: the address counts
+// Lattice FPGA-TN-02204 "ECP5 and ECP5-5G Memory Usage Guide": the address counts
 // bits of the 16K that have no ninth; with 18 bits the lowest two address lines are byte enables,
 // with 36 the lowest four; NORMAL keeps the output while writing, WRITETHROUGH gives the new data,
 // READBEFOREWRITE the old; of INITVAL_xx each 20 bits hold one row, in the lower 18.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // MULT18X18D without registers: P = A * B, 18 x 18 bits to 36.
-// Lattice FPGA-TN-02205 "ECP5 and ECP5-5G sysDSP Usage Guide", sections 3 and 5: SIGNEDA and SIGNEDB
+// Lattice FPGA-TN-02205 "ECP5 and ECP5-5G sysDSP Usage Guide": SIGNEDA and SIGNEDB
 // say of each operand whether its bit 17 is a sign; SOURCEA and SOURCEB at 0 take the operands from
 // the ports, not from the neighbouring block's shift chain.
 module MULT18X18D #(

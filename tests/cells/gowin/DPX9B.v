@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // DPX9B: 18 Kbit, two ports that read and write, without output registers (READ_MODE 0).
-// Gowin UG285 "Gowin BSRAM & SSRAM User Guide", sections on DPX9B and on initial values: the address
-// counts bits without the ninth; with 18 bits the lowest two address lines are byte enables;
-// WRITE_MODE 00 keeps the output while writing, 01 gives the new data, 10 the old; the contents are
-// the bits of INIT_RAM_00, INIT_RAM_01 and so on in a row; RESET clears the output.
+// Gowin UG285 "Gowin BSRAM & SSRAM User Guide"; see hwrnn_cell_bsram.
 module DPX9B #(
   parameter BIT_WIDTH_0 = 18, parameter BIT_WIDTH_1 = 18, parameter [0:0] READ_MODE0 = 1'b0,
   parameter [0:0] READ_MODE1 = 1'b0, parameter [1:0] WRITE_MODE0 = 2'b00,
@@ -62,12 +59,6 @@ module DPX9B #(
   if (WRITE_MODE1 == 2'b11)
     $fatal(1, "DPX9B: WRITE_MODE1 is %b, which is no mode", WRITE_MODE1);
 
-  // Without a reset its kind does not matter.
-  always @* begin
-    if (RESET_MODE != "SYNC" && (RESETA || RESETB))
-      $fatal(1, "DPX9B: RESET_MODE is %s; this model resets with the clock", RESET_MODE);
-  end
-
   localparam [18431:0] Data = {
     INIT_RAM_3F, INIT_RAM_3E, INIT_RAM_3D, INIT_RAM_3C, INIT_RAM_3B, INIT_RAM_3A, INIT_RAM_39,
     INIT_RAM_38, INIT_RAM_37, INIT_RAM_36, INIT_RAM_35, INIT_RAM_34, INIT_RAM_33, INIT_RAM_32,
@@ -80,49 +71,33 @@ module DPX9B #(
     INIT_RAM_07, INIT_RAM_06, INIT_RAM_05, INIT_RAM_04, INIT_RAM_03, INIT_RAM_02, INIT_RAM_01,
     INIT_RAM_00};
 
-  function automatic [71:0] laned([17:0] data);
-    return 72'(data);
-  endfunction
-
-  function automatic [17:0] plain([71:0] lanes);
-    return lanes[17:0];
-  endfunction
-
-  function automatic [7:0] enables(integer width, bit write, [3:0] low);
-    if (!write) return 8'h00;
-    return (width >= 32) ? 8'(low) : (width >= 16) ? 8'(low[1:0]) : 8'h01;
-  endfunction
-
-  wire [71:0] q_a, q_b;
-
-  assign DOA = plain(q_a);
-  assign DOB = plain(q_b);
-
-  hwrnn_cell_memory #(
-    .Words      (256),
-    .Layout     (9),
+  hwrnn_cell_bsram #(
+    .Cell       ("DPX9B"),
+    .Lane       (9),
+    .Bytes      (2),
     .Data       (Data),
     .WriteWidthA(BIT_WIDTH_0),
     .ReadWidthA (BIT_WIDTH_0),
     .WriteWidthB(BIT_WIDTH_1),
     .ReadWidthB (BIT_WIDTH_1),
-    .ModeA      (32'(WRITE_MODE0)),
-    .ModeB      (32'(WRITE_MODE1))
+    .ModeA      (WRITE_MODE0),
+    .ModeB      (WRITE_MODE1),
+    .ResetMode  (RESET_MODE)
   ) u_memory (
     .clk_a    (CLKA),
     .enable_a (CEA && BLKSELA == BLK_SEL_0),
     .reset_a  (RESETA),
-    .write_a  (enables(BIT_WIDTH_0, WREA, ADA[3:0])),
+    .write_a  (WREA),
     .address_a(ADA),
-    .data_a   (laned(DIA)),
-    .q_a      (q_a),
+    .data_a   (DIA),
+    .q_a      (DOA),
     .clk_b    (CLKB),
     .enable_b (CEB && BLKSELB == BLK_SEL_1),
     .reset_b  (RESETB),
-    .write_b  (enables(BIT_WIDTH_1, WREB, ADB[3:0])),
+    .write_b  (WREB),
     .address_b(ADB),
-    .data_b   (laned(DIB)),
-    .q_b      (q_b)
+    .data_b   (DIB),
+    .q_b      (DOB)
   );
 
 endmodule

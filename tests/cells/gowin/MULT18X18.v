@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // MULT18X18 without registers: DOUT = A * B, 18 x 18 bits to 36.
-// Gowin UG287 "Gowin DSP User Guide", section on MULT18X18: ASIGN and BSIGN say of each operand whether
+// Gowin UG287 "Gowin DSP User Guide": ASIGN and BSIGN say of each operand whether
 // its highest bit is a sign; ASEL and BSEL at 0 take the operands from the ports, not from the shift chain.
 module MULT18X18 #(
   parameter [0:0] AREG = 1'b0, parameter [0:0] BREG = 1'b0, parameter [0:0] OUT_REG = 1'b0,

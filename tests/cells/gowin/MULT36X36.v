@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // MULT36X36 without registers: DOUT = A * B, 36 x 36 bits to 72.
-// Gowin UG287 "Gowin DSP User Guide", section on MULT36X36: ASIGN and BSIGN say of each operand whether
+// Gowin UG287 "Gowin DSP User Guide": ASIGN and BSIGN say of each operand whether
 // its highest bit is a sign.
 module MULT36X36 #(
   parameter [0:0] AREG = 1'b0, parameter [0:0] BREG = 1'b0, parameter [0:0] OUT0_REG = 1'b0,

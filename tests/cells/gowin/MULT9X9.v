@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // MULT9X9 without registers: DOUT = A * B, 9 x 9 bits to 18.
-// Gowin UG287 "Gowin DSP User Guide", section on MULT9X9: ASIGN and BSIGN say of each operand whether
+// Gowin UG287 "Gowin DSP User Guide": ASIGN and BSIGN say of each operand whether
 // its highest bit is a sign; ASEL and BSEL at 0 take the operands from the ports, not from the shift chain.
 module MULT9X9 #(
   parameter [0:0] AREG = 1'b0, parameter [0:0] BREG = 1'b0, parameter [0:0] OUT_REG = 1'b0,

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // SDPX9B: 18 Kbit, one port that writes (A) and one that reads (B), without output registers (READ_MODE 0).
-// Gowin UG285 "Gowin BSRAM & SSRAM User Guide", sections on SDPX9B and on initial values: the address
-// counts bits without the ninth; with 18 bits the lowest two address lines are byte enables, with 36 the lowest four;
-// WRITE_MODE 00 keeps the output while writing, 01 gives the new data, 10 the old; the contents are
-// the bits of INIT_RAM_00, INIT_RAM_01 and so on in a row; RESET clears the output.
+// Gowin UG285 "Gowin BSRAM & SSRAM User Guide"; see hwrnn_cell_bsram.
 module SDPX9B #(
   parameter BIT_WIDTH_0 = 36, parameter BIT_WIDTH_1 = 36, parameter [0:0] READ_MODE = 1'b0,
   parameter [2:0] BLK_SEL_0 = 3'b000, parameter [2:0] BLK_SEL_1 = 3'b000,
@@ -55,12 +52,6 @@ module SDPX9B #(
   if (READ_MODE)
     $fatal(1, "SDPX9B: READ_MODE is %b; this model has no output register", READ_MODE);
 
-  // Without a reset its kind does not matter.
-  always @* begin
-    if (RESET_MODE != "SYNC" && (RESETA || RESETB))
-      $fatal(1, "SDPX9B: RESET_MODE is %s; this model resets with the clock", RESET_MODE);
-  end
-
   localparam [18431:0] Data = {
     INIT_RAM_3F, INIT_RAM_3E, INIT_RAM_3D, INIT_RAM_3C, INIT_RAM_3B, INIT_RAM_3A, INIT_RAM_39,
     INIT_RAM_38, INIT_RAM_37, INIT_RAM_36, INIT_RAM_35, INIT_RAM_34, INIT_RAM_33, INIT_RAM_32,
@@ -73,48 +64,29 @@ module SDPX9B #(
     INIT_RAM_07, INIT_RAM_06, INIT_RAM_05, INIT_RAM_04, INIT_RAM_03, INIT_RAM_02, INIT_RAM_01,
     INIT_RAM_00};
 
-  function automatic [71:0] laned([35:0] data);
-    return 72'(data);
-  endfunction
-
-  function automatic [35:0] plain([71:0] lanes);
-    return lanes[35:0];
-  endfunction
-
-  function automatic [7:0] enables(integer width, bit write, [3:0] low);
-    if (!write) return 8'h00;
-    return (width >= 32) ? 8'(low) : (width >= 16) ? 8'(low[1:0]) : 8'h01;
-  endfunction
-
-  wire [71:0] q_a, q_b;
-
-  assign DO = plain(q_b);
-
-  hwrnn_cell_memory #(
-    .Words      (256),
-    .Layout     (9),
+  hwrnn_cell_bsram #(
+    .Cell       ("SDPX9B"),
+    .Lane       (9),
+    .Bytes      (4),
     .Data       (Data),
     .WriteWidthA(BIT_WIDTH_0),
-    .ReadWidthA (0),
-    .WriteWidthB(0),
     .ReadWidthB (BIT_WIDTH_1),
-    .ModeA      (0),
-    .ModeB      (0)
+    .ResetMode  (RESET_MODE)
   ) u_memory (
     .clk_a    (CLKA),
     .enable_a (CEA && BLKSELA == BLK_SEL_0),
-    .reset_a  (1'b0),
-    .write_a  (enables(BIT_WIDTH_0, 1'b1, ADA[3:0])),
+    .reset_a  (RESETA),
+    .write_a  (1'b1),
     .address_a(ADA),
-    .data_a   (laned(DI)),
-    .q_a      (q_a),
+    .data_a   (DI),
+    .q_a      (),
     .clk_b    (CLKB),
     .enable_b (CEB && BLKSELB == BLK_SEL_1),
     .reset_b  (RESETB),
-    .write_b  (enables(BIT_WIDTH_1, 1'b0, ADB[3:0])),
+    .write_b  (1'b0),
     .address_b(ADB),
-    .data_b   (laned(36'd0)),
-    .q_b      (q_b)
+    .data_b   ('0),
+    .q_b      (DO)
   );
 
 endmodule

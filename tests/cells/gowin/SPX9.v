@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPX9: 18 Kbit, one port, without output registers (READ_MODE 0).
-// Gowin UG285 "Gowin BSRAM & SSRAM User Guide", sections on SPX9 and on initial values: the address
-// counts bits without the ninth; with 18 bits the lowest two address lines are byte enables, with 36 the lowest four;
-// WRITE_MODE 00 keeps the output while writing, 01 gives the new data, 10 the old; the contents are
-// the bits of INIT_RAM_00, INIT_RAM_01 and so on in a row; RESET clears the output.
+// Gowin UG285 "Gowin BSRAM & SSRAM User Guide"; see hwrnn_cell_bsram.
 module SPX9 #(
   parameter BIT_WIDTH = 36, parameter [0:0] READ_MODE = 1'b0, parameter [1:0] WRITE_MODE = 2'b00,
   parameter [2:0] BLK_SEL = 3'b000, parameter RESET_MODE = "SYNC",
@@ -54,12 +51,6 @@ module SPX9 #(
   if (WRITE_MODE == 2'b11)
     $fatal(1, "SPX9: WRITE_MODE is %b, which is no mode", WRITE_MODE);
 
-  // Without a reset its kind does not matter.
-  always @* begin
-    if (RESET_MODE != "SYNC" && (RESET))
-      $fatal(1, "SPX9: RESET_MODE is %s; this model resets with the clock", RESET_MODE);
-  end
-
   localparam [18431:0] Data = {
     INIT_RAM_3F, INIT_RAM_3E, INIT_RAM_3D, INIT_RAM_3C, INIT_RAM_3B, INIT_RAM_3A, INIT_RAM_39,
     INIT_RAM_38, INIT_RAM_37, INIT_RAM_36, INIT_RAM_35, INIT_RAM_34, INIT_RAM_33, INIT_RAM_32,
@@ -72,48 +63,31 @@ module SPX9 #(
     INIT_RAM_07, INIT_RAM_06, INIT_RAM_05, INIT_RAM_04, INIT_RAM_03, INIT_RAM_02, INIT_RAM_01,
     INIT_RAM_00};
 
-  function automatic [71:0] laned([35:0] data);
-    return 72'(data);
-  endfunction
-
-  function automatic [35:0] plain([71:0] lanes);
-    return lanes[35:0];
-  endfunction
-
-  function automatic [7:0] enables(integer width, bit write, [3:0] low);
-    if (!write) return 8'h00;
-    return (width >= 32) ? 8'(low) : (width >= 16) ? 8'(low[1:0]) : 8'h01;
-  endfunction
-
-  wire [71:0] q_a, q_b;
-
-  assign DO = plain(q_a);
-
-  hwrnn_cell_memory #(
-    .Words      (256),
-    .Layout     (9),
+  hwrnn_cell_bsram #(
+    .Cell       ("SPX9"),
+    .Lane       (9),
+    .Bytes      (4),
     .Data       (Data),
     .WriteWidthA(BIT_WIDTH),
     .ReadWidthA (BIT_WIDTH),
-    .WriteWidthB(0),
-    .ReadWidthB (0),
-    .ModeA      (32'(WRITE_MODE)),
-    .ModeB      (2)
+    .ModeA      (WRITE_MODE),
+    .ModeB      (2'd2),
+    .ResetMode  (RESET_MODE)
   ) u_memory (
     .clk_a    (CLK),
     .enable_a (CE && BLKSEL == BLK_SEL),
     .reset_a  (RESET),
-    .write_a  (enables(BIT_WIDTH, WRE, AD[3:0])),
+    .write_a  (WRE),
     .address_a(AD),
-    .data_a   (laned(DI)),
-    .q_a      (q_a),
+    .data_a   (DI),
+    .q_a      (DO),
     .clk_b    (1'b0),
     .enable_b (1'b0),
     .reset_b  (1'b0),
-    .write_b  (8'h00),
+    .write_b  (1'b0),
     .address_b(14'd0),
-    .data_b   (72'd0),
-    .q_b      (q_b)
+    .data_b   ('0),
+    .q_b      ()
   );
 
 endmodule
