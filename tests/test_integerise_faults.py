@@ -67,8 +67,8 @@ def foreign(n: Net) -> str:
 
 FAULTS = {
     "an unsupported op": Fault(
-        lambda n: n.node("Erf", n.quant("x")),
-        'm.onnx: node "/Erf1" (Erf): is not an op that can be compiled\n'
+        lambda n: n.node("Sin", n.quant("x")),
+        'm.onnx: node "/Sin1" (Sin): is not an op that can be compiled\n'
         "  hint: leave it out of the exported module",
     ),
     "an op of somebody else's that has a known name": Fault(

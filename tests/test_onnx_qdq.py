@@ -16,7 +16,7 @@ from hwrnn.errors import HwrnnError
 from hwrnn.ir import MatVec
 
 CLASSES, STEP = 3, 1 / 64
-WEIGHTS = np.random.default_rng(5).integers(-127, 128, (CLASSES, UNITS)).astype(np.int8)
+WEIGHTS = np.random.default_rng(5).integers(-127, 100, (CLASSES, UNITS))
 
 
 def linear(file: File, x: str, y: str, scale: float, kind: type) -> None:
@@ -30,6 +30,7 @@ def linear(file: File, x: str, y: str, scale: float, kind: type) -> None:
 def quantised(*, per_channel: bool, kind: type) -> File:
     """The input, what a dense layer takes, its weights and its result are quantised."""
     file = File(X=SEQUENCE)
+    zero = 131 if kind is np.uint8 else 0
     linear(file, "X", "x", 1 / 100, kind)
     file.cell("GRU", "x")
     file.const("none", [0], np.int64)
@@ -37,8 +38,8 @@ def quantised(*, per_channel: bool, kind: type) -> File:
     linear(file, "last", "dense_in", 1 / 110, kind)
     scale = np.full(CLASSES, 0.02) * [1, 1.5, 0.75] if per_channel else 0.02
     file.const("w_scale", scale)
-    file.const("w_zero", np.zeros(np.shape(scale), np.int8), np.int8)
-    file.const("w_q", WEIGHTS, np.int8)
+    file.const("w_zero", np.full(np.shape(scale), zero), kind)
+    file.const("w_q", WEIGHTS + zero, kind)
     more = {"axis": 0} if per_channel else {}
     file.node("DequantizeLinear", ["w_q", "w_scale", "w_zero"], "w", **more)
     file.const("b_q", [1000, -500, 3], np.int32)

@@ -265,27 +265,37 @@ def test_networks_of_strangers(kind: Any, tmp_path: Path) -> None:  # noqa: ANN4
         assert np.abs(hwrnn.run(graph, X) - plain(net)).max() <= most
 
 
+class Peak(torch.nn.Module):
+    """A maximum over time between a function and its quantiser."""
+
+    def __init__(self, function: str, **options: Any) -> None:  # noqa: ANN401
+        super().__init__()
+        torch.manual_seed(6)
+        self.lstm: Any = qnn.QuantLSTM(3, 4, batch_first=True, io_bit_width=4)
+        self.head: Any = qnn.QuantLinear(4, 3, bias=function == "relu", weight_bit_width=3)
+        self.out: Any = qnn.QuantIdentity(bit_width=5)
+        self.function, self.options = getattr(nn.functional, function), options
+
+    def forward(self, x: Any) -> Any:  # noqa: ANN401
+        y = self.function(self.head(self.lstm(x)[0]), **self.options)
+        return self.out(nn.functional.max_pool1d(y.transpose(1, 2), 2).amax(2))
+
+
 @pytest.mark.parametrize("function", ["tanh", "leaky_relu", "relu"])
 def test_the_largest_of_a_function_is_that_of_the_largest(function: str, tmp_path: Path) -> None:
-    """Between a function and its quantiser may stand a maximum: the function rises."""
-
-    class Peak(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            torch.manual_seed(6)
-            self.lstm: Any = qnn.QuantLSTM(3, 4, batch_first=True, io_bit_width=4)
-            self.head: Any = qnn.QuantLinear(4, 3, bias=function == "relu", weight_bit_width=3)
-            self.out: Any = qnn.QuantIdentity(bit_width=5)
-
-        def forward(self, x: Any) -> Any:  # noqa: ANN401
-            y = getattr(nn.functional, function)(self.head(self.lstm(x)[0]))
-            return self.out(nn.functional.max_pool1d(y.transpose(1, 2), 2).amax(2))
-
-    net = Peak()
+    net = Peak(function)
     net(torch.as_tensor(X))
     hwrnn.export(net.eval(), X, tmp_path / "m.onnx")
     graph = hwrnn.load(tmp_path / "m.onnx")
     hwrnn.verify(graph, X, engines=("reference", "cmodel")).check()
+
+
+def test_the_largest_of_a_function_that_falls_is_not(tmp_path: Path) -> None:
+    net = Peak("leaky_relu", negative_slope=-0.5)
+    net(torch.as_tensor(X))
+    hwrnn.export(net.eval(), X, tmp_path / "m.onnx")
+    with pytest.raises(HwrnnError, match="works on a leakyrelu that no quantiser follows"):
+        hwrnn.load(tmp_path / "m.onnx")
 
 
 def test_biases_that_32_bits_would_clip() -> None:
