@@ -20,7 +20,7 @@ def signed(value: int, bits: int) -> int:
     return value & ((1 << bits) - 1)
 
 
-# UG579, chapter 2, "Multiplier": two's complement, 27 x 18 bits, the product extended to 48 bits.
+# UG579: two's complement, 27 x 18 bits, the product extended to 48 bits.
 def dsp48e2() -> Case:
     fixed = {"OPMODE": 0b101, "ALUMODE": 0, "INMODE": 0, "CARRYINSEL": 0, "CARRYIN": 0}
     pairs = [(3, 5), (-3, 5), (-(2**26), -(2**17)), (2**26 - 1, -(2**17)), (-1, -1)]
@@ -43,7 +43,7 @@ def dsp48e2() -> Case:
     )
 
 
-# FPGA-TN-02205, section "MULT18X18D": each operand signed or not, by its own input.
+# FPGA-TN-02205: each operand signed or not, by its own input.
 def mult18x18d() -> Case:
     def bits(name: str, value: int, count: int) -> Values:
         return {f"{name}{k}": value >> k & 1 for k in range(count)}
@@ -61,7 +61,7 @@ def mult18x18d() -> Case:
     )  # fmt: skip
 
 
-# UG287, sections on the multipliers: ASIGN, BSIGN choose two's complement for each operand.
+# UG287: ASIGN, BSIGN choose two's complement for each operand.
 def gowin_multiplier(n: int) -> Case:
     low, high = -(1 << (n - 1)), (1 << n) - 1
     steps = []
@@ -80,7 +80,7 @@ def gowin_multiplier(n: int) -> Case:
     )
 
 
-# -- AMD: UG473 and UG573, chapter 1 -------------------------------------------------------------
+# -- AMD: UG473 and UG573 ------------------------------------------------------------------------
 
 
 def block_ram(cell: str, **parameters: int | str) -> partial[Case]:

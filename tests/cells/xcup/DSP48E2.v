@@ -2,7 +2,7 @@
 // DSP48E2 as yosys' script for UltraScale+ uses it: P = A * B, signed, 27 x 18 bits, without any
 // register and without the adders.  UG579 "UltraScale Architecture DSP Slice": the
 // multiplier takes A[26:0] and B[17:0] and gives a product of 45 bits, extended by its sign to 48;
-// table 2-1 and 2-2: OPMODE[3:0] = 0101 takes it to both X and Y of the ALU, OPMODE[8:4] = 0 makes
+// OPMODE[3:0] = 0101 takes it to both X and Y of the ALU, OPMODE[8:4] = 0 makes
 // W and Z zero, ALUMODE 0000 adds all of them, INMODE 00000 takes the multiplier's inputs from the
 // ports A and B.
 module DSP48E2 #(
