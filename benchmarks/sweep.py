@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs every random sweep (`make sweep`) and writes docs/sweeps.md; resumes where it stopped.
 
-Each result is kept as soon as it is there, in build/sweep, by commit and seed: an interrupted
-sweep goes on with the next case, another commit starts anew. A failure is printed with the
+Each result is kept as soon as it is there, in build/sweep, by seed and by the code that was
+swept: an interrupted sweep goes on with the next case, a change of the code starts anew (one of
+the documents does not). A failure is printed with the
 repr of its network, which is how it becomes a test in tests/test_exactness.py.
 """
 
@@ -45,13 +46,13 @@ def main() -> int:
     options.add_argument("--only", default="", help="kinds of cases, with commas between them")
     chosen = options.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
-    commit, changes = state()
+    commit, changes, code = state()
     print(f"commit {commit}{' and changes' if changes else ''}")
     missing: list[str] = []
     pages = [HEADER.format(commit=commit, changed=", with changes" if changes else "")]
     for sweep in SWEEPS:
         print(f"{sweep.NAME}: seeds {', '.join(map(str, sweep.SEEDS))}")
-        store = Store(BUILD / f"{sweep.NAME}-{commit}{changes}-{sweep.SEEDS[0]}.jsonl")
+        store = Store(BUILD / f"{sweep.NAME}-{code}{changes}-{sweep.SEEDS[0]}.jsonl")
         run_sweep(sweep, store, chosen.jobs, {k for k in chosen.only.split(",") if k})
         missing += sweep.shortfalls(store.results)
         pages.append(sweep.page(store.results).rstrip() + "\n")
@@ -63,8 +64,10 @@ def main() -> int:
     return int(bool(missing))
 
 
-def state() -> tuple[str, str]:
-    """The commit, and a digest of what was changed since (empty if nothing was)."""
+def state() -> tuple[str, str, str]:
+    """The commit, a digest of what was changed since (empty if nothing was), and one of the code
+    in that commit.
+    """
 
     def git(*words: str) -> str:
         done = subprocess.run(
@@ -76,7 +79,9 @@ def state() -> tuple[str, str]:
     changes = git("diff", "HEAD", "--", *code)
     changes += git("ls-files", "--others", "--exclude-standard", "--", *code)
     digest = f"-{hashlib.sha256(changes.encode()).hexdigest()[:8]}" if changes else ""
-    return git("rev-parse", "--short=12", "HEAD").strip() or "unknown", digest
+    trees = git("rev-parse", *(f"HEAD:{folder}" for folder in code))
+    commit = git("rev-parse", "--short=12", "HEAD").strip() or "unknown"
+    return commit, digest, hashlib.sha256(trees.encode()).hexdigest()[:12]
 
 
 class Store:
