@@ -110,7 +110,7 @@ def vector_mem(v: View) -> Features:
         "two": simd * w * float(blocks == 2),
         "blocks": float(blocks > 1) * simd * w,
     }
-    if v.family is Family.GOWIN and blocks > 1:  # by how many levels choose a block
+    if v.family is not Family.ICE40 and blocks > 1:  # by how many levels choose a block
         del found["mux"]
         found |= {f"elements{min(clog2(blocks), 6)}": units * w, "set": (1 - zero) * units * w}
     if streams > 1:
