@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 from rtl.bench import BOARD, check, draw, reference, same
 
+import hwrnn
 from hwrnn.design.design import Design
 from hwrnn.design.lower import build_design
+from hwrnn.errors import DesignError
 from hwrnn.ir import Graph, Requant
 from hwrnn.ir.sequence_ops import ArgMax
 from hwrnn.ir.text import parse_graph
@@ -23,16 +25,16 @@ from hwrnn.transforms.order_outputs import narrow, order_outputs
 from hwrnn.transforms.realise import realise_requants
 
 
-def mantissa(rng: Random) -> Fraction:
+def mantissa(rng: Random, spread: int = 2) -> Fraction:
     """A float32, as an exact number."""
-    return Fraction(rng.randrange(1 << 23, 1 << 24), 1 << rng.randrange(24, 26))
+    return Fraction(rng.randrange(1 << 23, 1 << 24), 1 << rng.randrange(24, 24 + spread))
 
 
-def scores(seed: int, *, one_scale: bool, bits: int = 24) -> Graph:
+def scores(seed: int, *, one_scale: bool, bits: int = 24, spread: int = 2) -> Graph:
     """The largest of five scores whose scales and offsets are float32."""
     rng = Random(seed)
     s_x = mantissa(rng)
-    scales = [s_x * (Fraction(1) if one_scale else mantissa(rng)) for _ in range(5)]
+    scales = [s_x * (Fraction(1) if one_scale else mantissa(rng, spread)) for _ in range(5)]
     reach = 1 << bits - 6
     near = [float(s) * reach * rng.uniform(-0.1, 0.1) for s in scales]
     offsets = [Fraction(float(np.float32(v))) for v in near]
@@ -100,3 +102,13 @@ def test_rtl_compares_numbers_of_more_than_32_bits(wide: Design) -> None:
 def test_csim_compares_numbers_of_more_than_32_bits(wide: Design) -> None:
     sequences = draw(wide, [9, 1, 5])
     same(simulate_csim(wide, sequences), reference(wide.graph, sequences))
+
+
+def test_what_has_more_than_64_bits_is_refused_by_hls_alone() -> None:
+    graph = ordered(scores(3, one_scale=False, spread=60))
+    design = build_design(graph, BOARD, {"d": {"pe": 2, "simd": 2}})
+    assert "hwrnn_add" in str(hwrnn.emit(design, "rtl")["rtl/files.f"])
+    with pytest.raises(DesignError) as caught:
+        hwrnn.emit(design, "hls")
+    assert caught.value.place == "%m_real0"
+    assert "bits; what an ArgMax compares in HLS C++ has up to 64" in caught.value.fact

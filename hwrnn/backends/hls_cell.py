@@ -316,7 +316,13 @@ def scale_rule(
     scalars: tuple[tuple[str, str, str], ...],
 ) -> ScaleRuleView:
     """The numbers of a ScaleShift on operands in x, for the constants of all cells."""
-    how = hows[0]
+    how, y = hows[0], op.out.type
+    if not INT64.covers(y):
+        raise DesignError(
+            f"%{op.out.name}",
+            f"has {y.bits} bits; what an ArgMax compares in HLS C++ has up to 64",
+            'use backend="rtl", or a scale for all outputs',
+        )
     exact = hull([h.sum_type(x) for h in hows])
     addends = [h.sum_type(IntType(0, 0)) for h in hows]
     factors = [m for h in hows for m in (h.mul if h.room is None else (h.room.largest,))]
@@ -330,8 +336,8 @@ def scale_rule(
         shift=how.shift,
         ties="even" if how.ties is Ties.EVEN else "keep",
         power_of_two="true" if power_of_two else "false",
-        lo=cpp_int(op.out.type.lo, INT64),
-        hi=cpp_int(op.out.type.hi, INT64),
+        lo=cpp_int(y.lo, INT64),
+        hi=cpp_int(y.hi, INT64),
         scalars=scalars,
     )
 
