@@ -92,13 +92,14 @@ LENGTHS = (3, 1, 2, 5, 1, 1, 4)
 
 
 def test_the_first_fragment_after_reset_starts_a_sequence_whatever_its_flag() -> None:
-    graph = last_step()
-    design = lower(graph, 3, 2, options=KEEP)
+    """Its states start from numbers that are not zero."""
+    design = lower(lstms(), 2, 3, options=KEEP)
     xs = pieces(design, LENGTHS, seed=1)
     exact = expected_fragments(design, xs, [True, *FLAGS[1:]])
     same(simulate_csim(design, xs, first=FLAGS), exact)
-    with pytest.raises(AssertionError):
-        same(simulate_csim(design, xs, first=[False] * len(xs)), exact)
+    for wrong in ([False] * len(xs), [True] * len(xs)):
+        with pytest.raises(AssertionError):
+            same(simulate_csim(design, xs, first=wrong), exact)
 
 
 def test_without_flags_every_sequence_starts_anew() -> None:

@@ -35,6 +35,9 @@ bool try_call() {
   ports.load = b.writes.empty() ? 0 : 1;
   try {
     ports.call();
+    if ((ports.error != 0) != hwrnn_design::error_raised()) {
+      throw std::runtime_error("the register error does not say what the ports do");
+    }
   } catch (const std::underflow_error&) {
     return false;
   } catch (const std::exception& error) {
