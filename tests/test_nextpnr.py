@@ -11,11 +11,12 @@ from hwrnn.backends.files import FileSet
 from hwrnn.backends.rtl import LIBRARY
 from hwrnn.board import Board, Family, load_board
 from hwrnn.design.multipliers import choose
-from hwrnn.errors import BoardError, ToolError
+from hwrnn.errors import BoardError, DesignError, ToolError
 from hwrnn.ir.types import of_bits
 from hwrnn.sim import tools
 from hwrnn.synth import Placed, Source, place
 from hwrnn.synth.devices import chip
+from hwrnn.synth.nextpnr import check_seed
 from hwrnn.synth.pins import port_widths
 
 ECP5, ICE40, GOWIN = (load_board(b) for b in ("ulx3s_85f", "icebreaker", "tang_nano_20k"))
@@ -95,6 +96,32 @@ def test_a_pin_that_does_not_exist_is_an_error_of_nextpnr() -> None:
         place(ICE40, counter(Family.ICE40), constraints="set_io clk_i 350\nset_io top_o 11\n")
     assert "350" in str(caught.value)
     assert caught.value.exit_code == 3
+
+
+@pytest.mark.needs_synth
+@pytest.mark.parametrize(
+    "board",
+    [replace(ECP5, part="LFE5U-85F-6BG999C"), replace(ICE40, part="iCE40UP5K-XX99")],
+    ids=lambda b: str(b.name),
+)
+def test_a_package_that_does_not_exist_is_an_error_of_the_board(board: Board) -> None:
+    with pytest.raises(BoardError) as caught:
+        place(board, counter(board.family))
+    assert str(caught.value) == (
+        f"{board.name}: has a {board.part}, a package that nextpnr does not know\n"
+        "  hint: check the part in the board's file"
+    )
+
+
+@pytest.mark.parametrize("seed", [-1, 1 << 31])
+def test_a_seed_is_a_number_that_nextpnr_takes(seed: int) -> None:
+    check_seed(0)
+    check_seed((1 << 31) - 1)
+    with pytest.raises(DesignError) as caught:
+        check_seed(seed)
+    assert str(caught.value) == (
+        f"option seed: is {seed}\n  hint: a whole number from 0 to 2,147,483,647"
+    )
 
 
 def test_devices_of_parts() -> None:

@@ -308,7 +308,10 @@ def test_a_tool_that_is_killed_or_fails_says_so(tmp_path: Path) -> None:
         run.run_logged("tool", killed, tmp_path)
     with pytest.raises(ToolError) as caught:
         run.run_logged("tool", [sys.executable, "-c", "exit('an error')"], tmp_path)
-    assert str(caught.value) == "tool: failed with exit code 1:\nan error"
+    assert str(caught.value) == (
+        "tool: failed with exit code 1:\nan error\n"
+        "  hint: please report this, with the model and the command"
+    )
 
 
 def test_parts_of_a_family_have_their_scripts() -> None:

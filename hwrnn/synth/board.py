@@ -24,7 +24,7 @@ from hwrnn.errors import ToolError
 from hwrnn.sim.tools import DISTRIBUTIONS, Extra, find_package
 from hwrnn.synth.cells import Cells
 from hwrnn.synth.devices import chip
-from hwrnn.synth.nextpnr import PADS, ROUTERS, Placed, Step, arguments, place
+from hwrnn.synth.nextpnr import PADS, ROUTERS, Placed, Step, arguments, check_seed, place
 from hwrnn.synth.pack import PACKERS, pack, pack_arguments
 from hwrnn.synth.result import DoesNotFit, number, over_text, uses, versions
 from hwrnn.synth.run import Tell
@@ -163,6 +163,7 @@ def bitstream(
     on. Raises BoardError for a board without open tools, DesignError for a clock or a baud rate
     that cannot be made, DoesNotFit (exit code 1) if the design is too large or too slow, ToolError.
     """
+    check_seed(seed)
     shell_of(design.board)
     check_tools(design.board)
     board = at_clock(design.board, freq_mhz)

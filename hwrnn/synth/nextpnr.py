@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from hwrnn.board import Board, Family
+from hwrnn.errors import BoardError, DesignError, ToolError
 from hwrnn.sim.cache import cached_build
 from hwrnn.sim.tools import Extra, find_package, find_yosys
 from hwrnn.synth.devices import chip
@@ -85,6 +87,7 @@ ROUTERS: Mapping[Family, Router] = {
         write=("--write", "placed.json"),
     ),
 }
+NO_PACKAGE = re.compile(r"(?i)unsupported package|invalid package|unknown package")
 PADS = """\
 read_json netlist.json
 iopadmap -bits -inpad IBUF O:I -outpad OBUF I:O -tinoutpad IOBUF ~OEN:O:I:IO
@@ -143,8 +146,25 @@ def place(
         source, constraints = wrapper(source, ports) if wrap else source, named.anywhere
     target = router.target_mhz if freq_mhz is None else freq_mhz
     options = [*named.options, "--freq", f"{target:g}", "--seed", str(seed)]
-    folder = place_netlist(router, synthesise(source), options, constraints)
+    try:
+        folder = place_netlist(router, synthesise(source), options, constraints)
+    except ToolError as error:
+        if NO_PACKAGE.search(error.fact):
+            raise BoardError(
+                board.name,
+                f"has a {board.part}, a package that nextpnr does not know",
+                "check the part in the board's file",
+            ) from error
+        raise
     return read_placed(folder, wrapped=wrap)
+
+
+def check_seed(seed: int) -> None:
+    """Raise DesignError for what nextpnr takes for no seed."""
+    if not 0 <= seed < 1 << 31:
+        raise DesignError(
+            "option seed", f"is {seed}", f"a whole number from 0 to {(1 << 31) - 1:,}"
+        )
 
 
 def place_netlist(

@@ -19,7 +19,7 @@ from hwrnn.errors import BoardError, DesignError, HwrnnError
 from hwrnn.sim.tools import DISTRIBUTIONS, Extra, find_package, find_yosys
 from hwrnn.synth.cells import Cells
 from hwrnn.synth.devices import chip
-from hwrnn.synth.nextpnr import ROUTERS, Placed, place
+from hwrnn.synth.nextpnr import ROUTERS, Placed, check_seed, place
 from hwrnn.synth.run import Tell
 from hwrnn.synth.units import Unit, instance, owner, units
 from hwrnn.synth.yosys import Netlist, Source, script, synthesise
@@ -186,6 +186,7 @@ def synth_design(
     board = design.board
     if freq_mhz is not None and not 1 <= freq_mhz <= 2000:
         raise DesignError("option freq", f"is {freq_mhz:g}", "it is a clock, 1 to 2000 MHz")
+    check_seed(seed)
     if place_it:
         check_router(board)
     source = source_of(design)

@@ -68,4 +68,5 @@ def failed(tool: str, code: int, log: Path) -> ToolError:
             f"was ended by signal {-code}:\n{said}",
             "signal 9 mostly means too little memory: fold more, or use a larger machine",
         )
-    return ToolError(tool, f"failed with exit code {code}:\n{said}")
+    fact = f"failed with exit code {code}:\n{said}"
+    return ToolError(tool, fact, "please report this, with the model and the command")
