@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import sys
+from functools import cache
 from itertools import product
 from pathlib import Path
 
@@ -15,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 from resource_designs import draw  # noqa: E402 - after the path
-from resource_error import FAR, NEAR, design_of, measure, shortfalls  # noqa: E402
+from resource_error import FAR, NEAR, Result, design_of, measure, shortfalls  # noqa: E402
 
 import hwrnn  # noqa: E402
 from hwrnn.backends.rtl_parts import parts  # noqa: E402
@@ -199,10 +200,22 @@ def test_energy_has_a_source_or_is_not_told() -> None:
     assert spent.microjoules > 0
 
 
+@cache
+def measured(index: int) -> Result:
+    """A small design, estimated and synthesised."""
+    pytest.importorskip("pyosys")
+    return measure(design_of(SEED, index, SMALL))
+
+
 @pytest.mark.parametrize("index", SAMPLE)
 def test_a_sample_of_designs_against_yosys(index: int) -> None:
-    pytest.importorskip("pyosys")
-    found = measure(design_of(SEED, index, SMALL))
+    found = measured(index)
     assert not [line for line in shortfalls([found]) if "LUT within" not in line], found
     assert abs(found.lut_percent) <= FAR
     assert NEAR < FAR
+
+
+def test_the_sample_has_each_family_and_most_of_it_is_near() -> None:
+    found = [measured(index) for index in SAMPLE]
+    assert {r.family for r in found} == {f.value for f in Family}
+    assert sum(abs(r.lut_percent) <= NEAR for r in found) >= len(found) - 1
