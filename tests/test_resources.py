@@ -24,6 +24,7 @@ from hwrnn.board import Family, load_board  # noqa: E402
 from hwrnn.design.estimate import estimate_design  # noqa: E402
 from hwrnn.design.memory import buffer_style  # noqa: E402
 from hwrnn.design.resources.blocks import (  # noqa: E402
+    ROMS,
     Stack,
     hard_multipliers,
     memory_blocks,
@@ -37,13 +38,22 @@ from hwrnn.design.resources.contents import (  # noqa: E402
     pieces,
     wide_pieces,
 )
+from hwrnn.design.resources.features import View, none  # noqa: E402
 from hwrnn.design.resources.features_written import written_blocks  # noqa: E402
-from hwrnn.design.resources.model import FOLDER, MODULES, Count, coefficients  # noqa: E402
+from hwrnn.design.resources.model import (  # noqa: E402
+    FOLDER,
+    MODULES,
+    RAMS,
+    Count,
+    coefficients,
+    predicted,
+)
 from hwrnn.design.resources.part import Part  # noqa: E402
 
 SEED = 2026  # not that of the whole check
 SAMPLE = (5, 6, 8, 14, 22)  # small designs of each family, whose synthesis is quick
 SMALL = 4  # products of a cycle
+FEW = 8  # registers
 
 # -- blocks ----------------------------------------------------------------------------------------
 
@@ -123,6 +133,25 @@ def test_multipliers_and_memory_blocks_of_every_row_of_the_sweep_are_computed() 
         assert hard_multipliers(part, family) == float(row["dsps"]), row
         blocks = memory_blocks(part, family) + written_blocks(part, family)
         assert blocks == float(row["block_rams"]), row
+
+
+def test_luts_that_hold_memory_are_computed_for_every_row() -> None:
+    for row in swept():
+        part, family = part_of(row), Family(row["family"])
+        if part.module == "hwrnn_select_step" and part.given["Beats"] == 1:
+            continue  # a single word, which AMD's holds in cells of another shape
+        held = sum(RAMS.get(part.module, none)(View(part, family)).values())
+        assert held == float(row["lut_rams"]), row
+
+
+def test_registers_of_rows_are_near_where_they_follow_from_parameters() -> None:
+    for row in swept():
+        part, family = part_of(row), Family(row["family"])
+        if part.module in ROMS:
+            continue
+        value, _ = predicted("ffs", part, family)
+        made = float(row["ffs"])
+        assert abs(value - made) <= max(NEAR / 100 * made, FEW), (value, row)
 
 
 # -- contents --------------------------------------------------------------------------------------
