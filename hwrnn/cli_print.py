@@ -81,4 +81,7 @@ def print_table(title: str, rows: Iterable[Mapping[str, object]]) -> None:
         table.add_row(*(Text(str(value)) for value in line.values()))
     wide = Console(width=1000)
     wide.width = table.__rich_measure__(wide, wide.options).maximum
+    if len(title) > wide.width:  # rich would break it
+        table.title = None
+        Console(width=len(title)).print(Text(title, style="table.title"))
     wide.print(table)

@@ -15,6 +15,7 @@ import pytest
 import hwrnn
 from hwrnn.cli import main
 from hwrnn.cli_files import load_array, save_arrays, save_outputs
+from hwrnn.cli_print import print_table
 from hwrnn.errors import DataError, OutputError
 
 COMMANDS = (
@@ -215,3 +216,11 @@ def test_places_that_cannot_be_written(tmp_path: Path) -> None:
         save_outputs(tmp_path / "no" / "y.npy", np.zeros(1))
     with pytest.raises(OutputError, match="file: cannot be made: File exists"):
         save_arrays(tmp_path / "file", {})
+
+
+@pytest.mark.parametrize("title", ["short", "a title that is longer than the table below it"])
+def test_a_title_is_one_line(title: str, capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(title, [{"what": "cells", "count": "1,234"}])
+    lines = [line.rstrip() for line in capsys.readouterr().out.split("\n")]
+    assert lines[0] == title
+    assert [line.split() for line in lines if "cells" in line] == [["cells", "1,234"]]
