@@ -32,13 +32,26 @@ from hwrnn.design.lower import build_design
 from hwrnn.design.options import Directions, Options, StateRule
 from hwrnn.design.timing import schedule
 from hwrnn.errors import DesignError
-from hwrnn.ir import AnyOp, Graph, Input, Quantiser, Scan
+from hwrnn.ir import (
+    AnyOp,
+    Graph,
+    Input,
+    Output,
+    OutputGrid,
+    Quantiser,
+    Repeat,
+    Scan,
+    ScanOutput,
+    Step,
+    Value,
+)
 from hwrnn.ir.types import of_bits
 from hwrnn.report.graph_svg import draw_graph
 from hwrnn.report.schedule_text import schedule_text
 from hwrnn.sim.rtl import RtlResult, Stalls, job_of, rtl_source, simulate_rtl
 from hwrnn.sim.rtl_run import run_job
 from hwrnn.sim.verilate import Variant, compile_rtl
+from hwrnn.transforms.realise import realise_requants
 
 SEEDS = range(25)
 BUILT = (1,)  # five streams
@@ -115,6 +128,51 @@ def test_states_of_two_directions(directions: Directions) -> None:
     assert [port.stacked for port in graph.outputs] == [1, 2, 2]
     design = build_design(graph, BOARD, {"pe": 2, "simd": 2}, HELD, options)
     assert len(design.engines) == (1 if directions is Directions.SHARED else 2)
+    check_ports(design, draw_ports(design, LENGTHS), STALLS[:2])
+
+
+def ending(b: Build, *values: Value) -> Graph:
+    """Several outputs: y0, y1, ..."""
+    for k, v in enumerate(values):
+        axes = ("B", "T", "F") if v.sequence else ("B", "F")
+        out = replace(v, name=f"y{k}")
+        b.ops.append(Output(out=out, x=v.name, grid=OutputGrid(scale=ONE), axes=axes))
+    return realise_requants(Graph(name="net", ops=tuple(b.ops))).verify()
+
+
+@pytest.mark.needs_sim
+def test_a_sequence_its_first_step_and_what_a_head_makes_of_its_last_in_any_order() -> None:
+    b = Build(5)
+    y = b.rnn(b.input(3, of_bits(6, signed=True)), 5)
+    last = b.dense(b.select(y), 9, 4, of_bits(5, signed=True))
+    graph = ending(b, y, last, b.select(y, Step.FIRST), last)
+    design = build_design(graph, BOARD, {"pe": 2, "simd": 3}, HELD)
+    check_ports(design, draw_ports(design, LENGTHS), STALLS[:2])
+    orders = list(permutations((1, 2, 3, 4)))
+    stalls = [Stalls(drain=order) for order in orders[:: len(orders) // 6]]
+    check_ports(design, draw_ports(design, (HELD,)), stalls)
+
+
+@pytest.mark.needs_sim
+def test_a_layer_starts_with_the_last_states_of_another() -> None:
+    b = Build(6)
+    encoder = b.lstm(b.input(3, of_bits(4, signed=True)), 3, a=4)
+    scan = b.ops.pop()
+    assert isinstance(scan, Scan)
+    c = scan.body.states[1].next
+    cells = replace(scan.body.scope()[c], name="cells", sequence=True)
+    b.ops.append(replace(scan, outs=(*scan.outs, ScanOutput(out=cells, body_value=c))))
+    starts = [b.select(encoder), b.select(cells)]
+    again = Value(name="again", type=starts[0].type, size=3, sequence=True)
+    b.ops.append(Repeat(out=again, x=starts[0].name, steps=4))
+    y = b.lstm(again, 3, a=4)
+    scan = b.ops.pop()
+    assert isinstance(scan, Scan)
+    states = zip(scan.body.states, starts, strict=True)
+    body = replace(scan.body, states=tuple(replace(s, start=v.name) for s, v in states))
+    b.ops.append(replace(scan, body=body))
+    design = build_design(ending(b, y), BOARD, {"pe": 2, "simd": 3}, HELD)
+    assert (design.source.port, design.sink.port) == ("s_axis", "m_axis")
     check_ports(design, draw_ports(design, LENGTHS), STALLS[:2])
 
 

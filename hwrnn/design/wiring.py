@@ -12,7 +12,7 @@ from hwrnn.design.design import Dwc, Fork, Kernel, Stream
 from hwrnn.design.folding import Fold
 from hwrnn.design.options import Options
 from hwrnn.design.rejoin import vectors_to_hold
-from hwrnn.ir import AnyOp, Graph, MatVec, Output, Scan, Value
+from hwrnn.ir import AnyOp, Graph, MatVec, Output, Scan, Select, Step, Value
 from hwrnn.ir import Concat as ConcatOp
 from hwrnn.ir import Reverse as ReverseOp
 from hwrnn.ir.steps import count_steps, fixed_steps
@@ -73,12 +73,17 @@ class Wiring:
 
     def copy_room(self, user: AnyOp, users: Sequence[AnyOp]) -> int:
         """Vectors that the copy of a value for `user` holds for the sake of the other users."""
-        if isinstance(user, ReverseOp):
+        if isinstance(user, ReverseOp) or self.takes_all(user):
             return 0
         if any(isinstance(u, ReverseOp) for u in users):
             return self.longest
         others = [u for u in users if u is not user]
         return vectors_to_hold(self.graph, user, others, self.longest)
+
+    def takes_all(self, user: AnyOp) -> bool:
+        """True for a returned last step: what keeps it takes every step, whoever waits for whom."""
+        last = isinstance(user, Select) and user.step is Step.LAST
+        return last and len(self.graph.outputs) > 1
 
     def read(self, value: str, user: AnyOp) -> Stream:
         """The stream of a value that is meant for `user`."""
