@@ -48,12 +48,6 @@ def lstm() -> Design:
     return built(all_states(cell_graph("four_gates", 1, inputs=3, units=5)))
 
 
-def stacked() -> Graph:
-    """Two layers and a dense one on each step."""
-    b = Build(4)
-    return all_states(b.graph(b.dense(b.lstm(b.lstm(b.input(3, S6), 5), 5), 3)))
-
-
 def bidirectional() -> Graph:
     b = Build(3)
     return all_states(b.graph(b.bidirectional(b.input(3, S6), 5)))
@@ -62,7 +56,6 @@ def bidirectional() -> Graph:
 CASES: dict[str, tuple[Callable[[], Graph], Options]] = {
     "gru": (lambda: all_states(cell_graph("reset_before", 4)), Options()),
     "rnn on three streams": (lambda: all_states(cell_graph("plain", 3)), Options(streams=3)),
-    "two layers": (stacked, Options()),
     "two directions on one engine": (bidirectional, Options(directions=Directions.SHARED)),
 }
 
@@ -125,9 +118,9 @@ def test_simulate_and_verify_take_and_give_all_by_name() -> None:
     rng = np.random.default_rng(3)
     x, h0, c0 = (
         rng.integers(p.out.type.lo, p.out.type.hi + 1, shape)
-        for p, shape in zip(design.graph.inputs, ((4, 6, 3), (4, 5), (4, 5)), strict=True)
+        for p, shape in zip(design.graph.inputs, ((4, 7, 3), (4, 5), (4, 5)), strict=True)
     )
-    lengths = (6, 1, 3, 2)
+    lengths = (7, 1, 3, 2)
     found = hwrnn.simulate(design, {"x": x, "h0": h0, "c0": c0}, engine="csim", lengths=lengths)
     exact = hwrnn.run(design.graph, (x, h0, c0), lengths=lengths, integers=True)
     assert isinstance(exact, dict)
@@ -137,7 +130,7 @@ def test_simulate_and_verify_take_and_give_all_by_name() -> None:
     engines = ("cmodel", "csim", "hls_dpi")
     report = hwrnn.verify(design.graph, (x, h0, c0), engines=engines, design=design)
     assert report.ok
-    assert {e.values for e in report.engines} == {4 * 6 * 5 + 2 * 4 * 5}
+    assert {e.values for e in report.engines} == {4 * 7 * 5 + 2 * 4 * 5}
 
 
 def test_pieces_of_a_signal_give_states_behind_each() -> None:

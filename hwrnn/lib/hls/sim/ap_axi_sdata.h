@@ -8,7 +8,7 @@
 template <int Data, int User = 0, int Id = 0, int Dest = 0>
 struct ap_axiu {
   static_assert(Data >= 8 && Data % 8 == 0, "an AXI4-Stream word is a number of whole bytes");
-  static_assert(User == 0 && Dest == 0, "user signals beside an id, or a destination");
+  static_assert(User == 0 && Dest == 0, "no user signals beside an id, and no destination");
   ap_uint<Data> data;
   ap_uint<Data / 8> keep;
   ap_uint<Data / 8> strb;
