@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from pathlib import Path
 from typing import Any
@@ -174,6 +175,22 @@ def test_data_that_does_not_fit(plain: Graph, name: str) -> None:
     with pytest.raises(DataError) as caught:
         hwrnn.run(plain, given)
     assert str(caught.value).startswith(fact)
+
+
+@pytest.mark.needs_sim
+def test_the_command_line_verifies_hardware_with_all_of_them(plain: Graph, tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from hwrnn.cli import app
+
+    net = calibrated(Net(lstm()), random(8, 5, 3), *states(2, 1, 8))
+    model = tmp_path / "m.onnx"
+    hwrnn.export(net, (random(2, 5, 3), *states(2, 1, 2)), model)
+    done = CliRunner().invoke(app, ["verify", str(model), "--engines", "rtl", "--json"])
+    assert done.exit_code == 0, done.output
+    (engine,) = json.loads(done.stdout)["engines"]
+    exact = hwrnn.verify(plain, engines=("cmodel",)).engines[0]
+    assert (engine["values"], engine["differing"]) == (exact.values, 0)
 
 
 def test_the_command_line_takes_and_writes_all_of_them(tmp_path: Path) -> None:
