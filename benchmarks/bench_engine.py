@@ -70,9 +70,6 @@ def rows() -> Iterator[dict[str, object]]:
     return (bar.row() for bar in (*folded(), *unrolled(), *formulas(), *clocks()))
 
 
-# -- designs ---------------------------------------------------------------------------------------
-
-
 def lstm(name: str, inputs: int, hidden: int, bits: int = 8, *, both: bool = False) -> Shape:
     """A layer with power-of-two scales, every step read."""
     return Shape(
@@ -140,9 +137,6 @@ def build(graph: Graph, pe: int, simd: int, **options: object) -> Design:
     return hwrnn.build(graph, "alveo_u250", folding=folding, **options)  # type: ignore[arg-type]
 
 
-# -- measurements ----------------------------------------------------------------------------------
-
-
 def cycles(design: Design, sequences: int, steps: int) -> int:
     """Cycles of the RTL for sequences of so many steps; the outputs are those of the C-model."""
     t, features = design.source.out.type, design.source.out.features
@@ -192,9 +186,6 @@ def clock(design: Design) -> list[float]:
     source = Source(files=emit_rtl(design), top=top_name(design), family=design.board.family)
     placed = (place(design.board, source, seed=s, speed=SPEED_GRADE) for s in SEEDS)
     return [round(p.fmax_mhz, 1) for p in placed]
-
-
-# -- bars ------------------------------------------------------------------------------------------
 
 
 def folded() -> Iterator[Bar]:

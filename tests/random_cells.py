@@ -115,8 +115,6 @@ class Maker(Build):
         return out
 
 
-# -- cells -----------------------------------------------------------------------------------------
-
 Cell = Callable[[Maker, Style, Value], Value]
 
 

@@ -223,9 +223,6 @@ def covering(case: Case) -> Case:
     return replace(case, streams=streams, lengths=lengths)
 
 
-# -- checks ----------------------------------------------------------------------------------------
-
-
 def inputs(case: Case) -> list[Ints]:
     """Random sequences, extremes included."""
     return draw(case.design, case.lengths, case.seed)

@@ -43,9 +43,6 @@ def tiny(board: Board) -> Design:
     return hwrnn.build(b.graph(b.select(b.rnn(b.input(2, t), 2)), "tiny"), board)
 
 
-# -- PLLs ------------------------------------------------------------------------------------------
-
-
 def ecp5_outputs(source: Fraction) -> Iterator[Fraction]:
     """Every clock of an EHXPLLL with feedback through CLKOP, by its definition."""
     for divide in range(1, 129):
@@ -146,9 +143,6 @@ def test_a_clock_that_cannot_be_made() -> None:
         emit_board(tiny(replace(TANG, clock_mhz=50)))
 
 
-# -- files -----------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_constraints_and_top(name: str, golden: Golden) -> None:
     made = emit_board(tiny(at_clock(load_board(name), CLOCKS[name])))
@@ -209,9 +203,6 @@ def slang(folder: Path, capfd: pytest.CaptureFixture[str]) -> str:
         os.chdir(before)
     captured = capfd.readouterr()
     return (captured.out + captured.err).strip()
-
-
-# -- the entry of a board --------------------------------------------------------------------------
 
 
 def test_boards_that_have_no_open_tools_or_no_pins() -> None:

@@ -80,9 +80,6 @@ def gowin_multiplier(n: int) -> Case:
     )
 
 
-# -- AMD: UG473 and UG573 ------------------------------------------------------------------------
-
-
 def block_ram(cell: str, **parameters: int | str) -> partial[Case]:
     """A RAMB cell; its ports are called by role in the steps, and renamed here."""
     ultra, big = cell.endswith("E2"), cell.startswith("RAMB36")
@@ -202,9 +199,6 @@ def block_ram_cases(cell: str) -> list[Case]:
     return cases
 
 
-# -- Lattice: FPGA-TN-02204 ----------------------------------------------------------------------
-
-
 def dp16kd(
     name: str, parameters: Mapping[str, int | str], steps: Sequence[tuple[Values, Values]]
 ) -> Case:
@@ -278,9 +272,6 @@ def dp16kd_cases() -> list[Case]:
         ({"CEA": OFF, "CEB": ON}, {"DOA": row[2] & 0x3FE00, "DOB": row[3] & 0x1FF}),
     ]
     return [*cases, dp16kd("36 bits", wide, steps)]
-
-
-# -- Gowin: UG285 --------------------------------------------------------------------------------
 
 
 def gowin_cases() -> list[Case]:

@@ -33,9 +33,6 @@ from hwrnn.sim.rtl_beats import PortShape, from_beats, to_beats
 ONE = (Fraction(1),)
 
 
-# -- numbers -------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("mode", Rounding)
 def test_rounding_is_that_of_the_compiler(mode: Rounding) -> None:
     for numerator in range(-60, 61):
@@ -90,9 +87,6 @@ def test_real_values_are_those_of_the_compiler() -> None:
     assert np.array_equal(real(q, scale, offset), to_float32(q, scale, offset))
 
 
-# -- beats ---------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("bits", [1, 2, 4, 8, 16, 24, 40, 64, 72])
 @pytest.mark.parametrize("signed", [True, False])
 @pytest.mark.parametrize(("features", "lanes"), [(1, 1), (5, 2), (3, 7)])
@@ -126,9 +120,6 @@ def test_a_segment_begins_with_a_beat() -> None:
     assert (port.features, port.beats) == (5, 3)
     assert port.pack(steps) == bytes([1, 2, 3, 0, 4, 5])
     assert np.array_equal(port.unpack(bytes([1, 2, 3, 0, 4, 5])), steps)
-
-
-# -- arrays --------------------------------------------------------------------------------------
 
 
 def description(graph: Graph | None = None) -> Description:
@@ -213,9 +204,6 @@ def test_results_stand_in_the_axes_of_the_model(axes: str) -> None:
     found = arranged(port, results, integers=False)
     assert found.dtype == np.float32
     assert np.array_equal(found, in_axes(out, full) + 1)
-
-
-# -- connecting ----------------------------------------------------------------------------------
 
 
 def rom() -> bytes:
@@ -390,9 +378,6 @@ def test_it_stands_alone() -> None:
     ours = {name for name in loaded if name.startswith("hwrnn.")}
     assert {n for n in ours if not n.startswith("hwrnn.device")} == {"hwrnn.errors"}
     assert loaded.isdisjoint({"onnx", "jinja2", "serial", "torch"})
-
-
-# -- what the description says -------------------------------------------------------------------
 
 
 def test_real_outputs_come_out_of_the_description() -> None:

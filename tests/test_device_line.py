@@ -21,8 +21,6 @@ from hwrnn.device.frames import (
 from hwrnn.device.link import Link, NoisyLine
 from hwrnn.errors import DeviceError
 
-# -- frames --------------------------------------------------------------------------------------
-
 
 def test_frames_hold_any_bytes_and_no_end() -> None:
     rng = np.random.default_rng(4)
@@ -43,8 +41,6 @@ def test_every_damaged_byte_is_noticed() -> None:
     assert answer_of(framed(b"\1\2")[1:-1]) is None  # whole, but too short
     assert answer_of(b"") is None
 
-
-# -- the line ------------------------------------------------------------------------------------
 
 STATUS = Request(command=Command.STATUS, limit=2)
 

@@ -138,9 +138,6 @@ def test_an_endless_signal_in_pieces() -> None:
     assert not run.error
 
 
-# -- ports -----------------------------------------------------------------------------------------
-
-
 @needs_sim
 def test_cocotb_drives_the_same_cycles() -> None:
     design = lower(small(), 4, 6, options=KEEP)
@@ -200,9 +197,6 @@ def test_the_project_tells_of_tuser() -> None:
     assert not any("tuser" in str(text) for path, text in reset.items() if path != "rtl/files.f")
 
 
-# -- the public functions --------------------------------------------------------------------------
-
-
 @needs_sim
 @pytest.mark.parametrize("last", [False, True])
 def test_simulate_and_run_take_flags(last: bool) -> None:
@@ -252,9 +246,6 @@ def test_steady_figures_are_those_of_fragments_that_go_on() -> None:
     assert kept.cycles_per_step == reset.cycles_per_step
     assert kept.latency_cycles == reset.latency_cycles
     assert kept.interval_cycles == 8 * kept.cycles_per_step
-
-
-# -- refusals --------------------------------------------------------------------------------------
 
 
 def bidirectional() -> Graph:

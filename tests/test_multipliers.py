@@ -196,8 +196,6 @@ def test_never_more_multipliers_than_the_packing_promises(rows: int, columns: in
         assert made + found.soft(rows, columns) <= rows * columns
 
 
-# -- in the RTL ------------------------------------------------------------------------------------
-
 WIDE = 2  # so many of them have 24 bits of factors, the others at most 20
 FACTORS = [
     (XCUP, signed(8), signed(8)),

@@ -314,9 +314,6 @@ def test_what_stands_in_front_keeps_the_order_of_axes(tmp_path: Path) -> None:
     close(hwrnn.run(graph, X), runtime(model, {"X": X}))
 
 
-# -- lengths -------------------------------------------------------------------------------------
-
-
 def with_lengths(*, second: str | None = "lens", label: str = "") -> File:
     """Two layers; `second`: the sequence_lens of the second one."""
     file = File(X=SEQUENCE, lens=("batch",))
@@ -441,9 +438,6 @@ def test_a_constant_is_not_the_number_of_steps_of_a_free_sequence(tmp_path: Path
     onnx.save(file.model("Y"), tmp_path / "m.onnx")
     with pytest.raises(HwrnnError, match="its sequence_lens is the constant 2, 2, 2, not the"):
         hwrnn.load(tmp_path / "m.onnx", calibration=X)
-
-
-# -- files of torch ------------------------------------------------------------------------------
 
 
 def exported(net: Any, inputs: dict[str, Any], path: Path, **options: Any) -> None:  # noqa: ANN401

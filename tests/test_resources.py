@@ -55,8 +55,6 @@ SAMPLE = (5, 6, 8, 14, 22)  # small designs of each family, whose synthesis is q
 SMALL = 4  # products of a cycle
 FEW = 8  # registers
 
-# -- blocks ----------------------------------------------------------------------------------------
-
 
 @pytest.mark.parametrize(
     ("family", "a", "b", "signed", "blocks"),
@@ -154,9 +152,6 @@ def test_registers_of_rows_are_near_where_they_follow_from_parameters() -> None:
         assert abs(value - made) <= max(NEAR / 100 * made, FEW), (value, row)
 
 
-# -- contents --------------------------------------------------------------------------------------
-
-
 def test_pieces_are_the_distinct_functions_of_a_table() -> None:
     rng = np.random.default_rng(3)
     words = [int(w) for w in rng.integers(0, 2, 64)]
@@ -181,9 +176,6 @@ def test_a_wide_function_takes_luts_by_the_address_bits_that_it_depends_on() -> 
 def test_equal_and_constant_columns_have_one_register_or_none() -> None:
     assert distinct_columns([0b0110, 0b0000, 0b0110], 4) == 1
     assert distinct_columns([0b1001, 0b0011, 0b1101], 4) == 3
-
-
-# -- the model -------------------------------------------------------------------------------------
 
 
 def test_every_library_module_of_random_designs_has_a_model() -> None:

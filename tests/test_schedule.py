@@ -31,8 +31,6 @@ def lstm(inputs: int, units: int) -> Graph:
     return GraphMaker(features=inputs).lstm(units).graph()
 
 
-# -- closed forms --------------------------------------------------------------------------------
-
 SHAPES = [
     tuple(int(n) for n in (inputs, units, rng.integers(1, units + 1), rng.integers(1, 40)))
     for rng in [np.random.default_rng(3)]
@@ -152,8 +150,6 @@ def test_no_bubble_when_the_work_covers_the_wait() -> None:
     assert all(a < b for a, b in pairwise(issues))
 
 
-# -- the estimate --------------------------------------------------------------------------------
-
 DESIGNS: dict[str, Callable[[], Design]] = {
     "paper": lambda: build(lstm(64, 128), 4, 16),
     "small": lambda: build(lstm(3, 5), 2, 3),
@@ -191,9 +187,6 @@ def test_a_stream_that_has_ended_leaves_its_turns_to_the_others() -> None:
     both, short = (schedule(design, lengths).cycles for lengths in ([9, 9], [9, 1]))
     assert short == schedule(build(lstm(6, 20), 20, 26), [9]).cycles
     assert short == both - 1
-
-
-# -- registers -----------------------------------------------------------------------------------
 
 
 def op_items(op: AnyOp) -> int:

@@ -311,9 +311,6 @@ def test_the_limit_in_cycles_is_the_last_that_meets_the_goal(value: float) -> No
     assert 2 * 33.3 * 1e6 / rate >= value * 1e3 > 2 * 33.3 * 1e6 / (rate + 1)
 
 
-# -- the models --------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("units", [1, 2, 7, 12, 100])
 def test_useful_pe_have_all_numbers_of_groups(units: int) -> None:
     pes = useful_pe(units)

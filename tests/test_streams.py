@@ -48,9 +48,6 @@ def kernels_between(x: Stream, y: Stream, *kernels: Kernel) -> Design:
     return of_kernels([AxisIn(name="x", out=x), *kernels, AxisOut(name="y", x=y)], x.type)
 
 
-# -- beats -----------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("streams", [2, 3, 16, 300])
 @pytest.mark.parametrize(("features", "lanes"), [(5, 3), (1, 1)])
 def test_beats_of_streams_round_trip(streams: int, features: int, lanes: int) -> None:
@@ -105,9 +102,6 @@ def two_beats() -> PortShape:
 def test_broken_output_is_refused(changes: list[tuple[int, int, int]], text: str) -> None:
     with pytest.raises(ToolError, match=text):
         from_beats(two_beats(), broken_rows(*changes))
-
-
-# -- kernels ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.needs_sim
@@ -165,9 +159,6 @@ def test_interleave_and_separate(count: int) -> None:
     )
     sequences = draw(design, LENGTHS[:4])
     check(design, sequences, [np.hstack([s] * count) for s in sequences])
-
-
-# -- networks --------------------------------------------------------------------------------------
 
 
 def network(layers: int, streams: int, *, last: bool, fold: tuple[int, int]) -> Design:
@@ -242,9 +233,6 @@ def test_a_stream_that_is_cut_off_does_not_touch_the_others() -> None:
     report = raw(design, rows, 3, RANDOM)
     assert report.error
     same(from_beats(y, report.beats), reference(design.graph, [sequences[0], cut, sequences[2]]))
-
-
-# -- what no host should send ----------------------------------------------------------------------
 
 
 class Sender:

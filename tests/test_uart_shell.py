@@ -113,9 +113,6 @@ def expected(*steps: tuple[int, int]) -> bytes:
     return bytes(q.astype("<i2").tobytes())
 
 
-# -- the protocol, byte by byte ------------------------------------------------------------------
-
-
 def test_a_sequence_in_one_request() -> None:
     with steps_wire() as wire:
         answer = wire.ask(7, data(b"\x05\x07\x01\xff"))
@@ -290,9 +287,6 @@ def test_what_does_not_fit_is_refused_whole() -> None:
         wire.port.close()
 
 
-# -- the bars ------------------------------------------------------------------------------------
-
-
 def test_a_thousand_inferences() -> None:
     x = np.random.default_rng(1).normal(0, 3, (1000, 3, 2)).astype(np.float32)
     with (
@@ -349,9 +343,6 @@ def test_another_model_is_refused_before_it_gets_data(tmp_path: Path) -> None:
         "  hint: load the bitstream of this project, or connect with the project of that model"
     )
     assert requests < 20  # two connections and nothing else
-
-
-# -- hwrnn.device on simulated boards ------------------------------------------------------------
 
 
 def test_long_sequences_in_pieces_on_a_design_that_is_slower_than_its_line() -> None:

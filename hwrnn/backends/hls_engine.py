@@ -113,9 +113,6 @@ def sizes(k: Engine) -> tuple[tuple[str, int], ...]:
     )
 
 
-# -- phases --------------------------------------------------------------------------------------
-
-
 def runs(k: Engine) -> list[list[Block]]:
     """The blocks in phases: of one kind, and where a group waits for its own states, the last
     block of x alone.
@@ -172,9 +169,6 @@ def columns(k: Engine, block: Block) -> str:
 def patience(phases: tuple[PhaseView, ...]) -> int:
     """The longest wait."""
     return max((p.turns for p in phases), default=0)
-
-
-# -- memories ------------------------------------------------------------------------------------
 
 
 def memories(k: Engine) -> Iterator[MemoryView]:
@@ -297,9 +291,6 @@ def first_value(k: Engine, s: EngineState) -> str:
     return initial(k, s, "start[group][lane]")
 
 
-# -- hand-overs ----------------------------------------------------------------------------------
-
-
 def hand_views(k: Engine, writer: CellWriter) -> Iterator[HandView]:
     """The hand-overs, in order."""
     gates = [g.value.name for g in k.gates]
@@ -351,9 +342,6 @@ def state_view(k: Engine, s: EngineState) -> StateView:
         next=f"v_{s.next}",
         initial=first_value(k, s),
     )
-
-
-# -- numbers -------------------------------------------------------------------------------------
 
 
 def initials(k: Engine, s: EngineState) -> list[tuple[int, ...]]:

@@ -99,8 +99,6 @@ class Pipeline:
                 raise ValueError(f"%{out.name}: a {type(p.op).__name__} has no RTL module")
         self.define(out.name, p.stage + p.latency, signal)
 
-    # -- constants -----------------------------------------------------------------------------
-
     def operand(self, name: str, stage: int) -> str:
         """A value or a constant, as a signal at `stage`."""
         found = [ops.get(name) for ops in self.ops]
@@ -129,8 +127,6 @@ class Pipeline:
             self.module, f"u_c_{name}", content, {"address_i": address, "data_o": signal}
         )
         return f"{{{self.path.lanes}{{{signal}}}}}" if once else signal
-
-    # -- ops -----------------------------------------------------------------------------------
 
     def pair(self, p: PlacedOp, op: Add | Sub | Mul, signal: str) -> None:
         """A sum, a difference or a product."""

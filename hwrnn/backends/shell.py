@@ -100,9 +100,6 @@ def emit_shell(
     return FileSet(made)
 
 
-# -- the module ------------------------------------------------------------------------------------
-
-
 def core_module(design: Design, divisor: int, depth: int, pages: int, waits: int) -> Module:
     """Shell and design, joined by their AXI4-Stream ports."""
     m = Module(name=CORE, title=f"{design.graph.name} behind a serial line.")
@@ -162,9 +159,6 @@ def design_ports(m: Module, design: Design) -> dict[str, str | Bits]:
 def wait_bits(clock_hz: float) -> int:
     """The shell waits for results for 2**bits cycles."""
     return max(int(clock_hz * WAIT_S).bit_length(), 10)
-
-
-# -- what the host reads ---------------------------------------------------------------------------
 
 
 def description(design: Design, baud: int) -> dict[str, Any]:

@@ -123,8 +123,6 @@ class Builder(PortBuilder):
             case _:
                 self.around(op)
 
-    # -- kernels -------------------------------------------------------------------------------
-
     def scan(self, op: Scan) -> None:
         """A recurrent layer; if only one of its steps is read, it gives only that."""
         if len(op.xs) != 1:

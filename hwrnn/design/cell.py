@@ -71,9 +71,6 @@ def compile_cell(name: str, body: Body, fold: Folded, results: Collection[str]) 
     return Cell(gates=gates, vectors=vectors, states=states, hands=tuple(hands))
 
 
-# -- products ------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Product:
     """A sum of matrix products: for each operand, the matrix that multiplies it."""
@@ -195,9 +192,6 @@ def engine_state(s: State, vectors: Iterable[Vector], read: set[str]) -> EngineS
         recurrent=any(v.value.name == s.value.name for v in vectors),
         elementwise=s.value.name in read,
     )
-
-
-# -- datapaths -----------------------------------------------------------------------------------
 
 
 def sum_depth(fold: Folded, vectors: tuple[Vector, ...], units: int, features: int) -> int:

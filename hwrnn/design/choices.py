@@ -88,9 +88,6 @@ def added(uses: Iterable[Use]) -> Use:
     return tuple(sum(parts) for parts in zip(*uses, strict=True))
 
 
-# -- the foldings of a layer -----------------------------------------------------------------------
-
-
 def useful_pe(units: int) -> list[int]:
     """For each number of groups the smallest pe."""
     return sorted({ceil_div(units, ceil_div(units, pe)) for pe in range(1, units + 1)})

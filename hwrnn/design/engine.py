@@ -215,8 +215,6 @@ class Engine:
         """R: groups of pe units."""
         return self.datapath.groups
 
-    # -- blocks --------------------------------------------------------------------------------
-
     @cached_property
     def shared(self) -> bool:
         """True when the columns of x and of all states fit one block."""
@@ -281,8 +279,6 @@ class Engine:
     def by_group(self) -> bool:
         """True when states are read unit by unit only: then each group waits for itself."""
         return bool(self.states) and all(v.level for v in self.vectors)
-
-    # -- latencies -----------------------------------------------------------------------------
 
     @property
     def accumulates(self) -> bool:
@@ -356,8 +352,6 @@ class Engine:
         """
         inner = (self.mac_latency + hand.written + 1 for hand in self.hands[:-1])
         return (*inner, self.state_latency)
-
-    # -- numbers -------------------------------------------------------------------------------
 
     @cached_property
     def operand_type(self) -> IntType:

@@ -40,8 +40,6 @@ class Plan:
         rhythm = Rhythm(base, steps)
         return cls(rhythm, fixed, by_fold, {n: worth(cs) for n, cs in grid.items()})
 
-    # -- measures ------------------------------------------------------------------------------
-
     def use(self, picks: Picks) -> Use:
         """About what a design takes of the board."""
         return added((self.fixed, *(c.use for c in picks.values())))
@@ -64,8 +62,6 @@ class Plan:
         """For how many cycles a sequence keeps a layer busy."""
         return self.rhythm.busy(name, choice)
 
-    # -- neighbours ----------------------------------------------------------------------------
-
     def choices(self, name: str) -> list[Choice]:
         """The useful choices of a layer, the cheapest first."""
         return self.shelf[name]
@@ -84,8 +80,6 @@ class Plan:
         found = [grid[step * pe, at.simd] for pe in pes[:1]]
         found += [grid[at.pe, step * simd] for simd in simds[:1]]
         return [changed(picks, name, choice) for choice in found]
-
-    # -- searches ------------------------------------------------------------------------------
 
     def cheapest(self, limit: float, aim: Aim) -> Picks | None:
         """The cheapest plan within `limit` cycles; None if there is none."""

@@ -144,8 +144,6 @@ class Solver:
         plan = Plan.of(base, board_use(base, take), choices, steps)
         return cls(site=site, goal=goal, plan=plan, exact=Exact(site, steps, take))
 
-    # -- the smallest that is fast enough ------------------------------------------------------
-
     def smallest(self) -> Picks:
         """The smallest design that meets a latency or a rate."""
         limit = self.goal.limit(self.site.board, self.site.options.streams)
@@ -219,8 +217,6 @@ class Solver:
                 if cost(self.exact.use(p)) < now and self.time(p) <= limit:
                     yield p
 
-    # -- the fastest that fits -----------------------------------------------------------------
-
     def filled(self) -> Picks:
         """The fastest design that takes no more than the goal's share of anything."""
         share = wanted = above = self.goal.value
@@ -263,8 +259,6 @@ class Solver:
             for p in quick[:FEW] + self.plan.moved(picks, name, 1):
                 if max(self.exact.use(p)) <= share and self.speed(p) < now:
                     yield p
-
-    # -- words ---------------------------------------------------------------------------------
 
     def words(self, picks: Picks) -> str:
         """The exact time of a design in the goal's unit."""

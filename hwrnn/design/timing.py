@@ -208,8 +208,6 @@ class Run(EngineRun):
         ports = [self.channels[x.name] for x in xs]
         return process_of(kernel, ports, self.channels[kernel.out.name], self.vectors(xs[0]))
 
-    # -- ports ---------------------------------------------------------------------------------
-
     def axis_in(self, kernel: AxisIn) -> Process:
         """A beat is written to the stream in the cycle in which it is accepted."""
         out, beats = self.channels[kernel.out.name], kernel.out.beats
@@ -284,8 +282,6 @@ class Run(EngineRun):
             t = max(x.arrival(k), taken(k), after(x.read))
             x.read.append(t)
             delivered.append(t)
-
-    # -- streams -------------------------------------------------------------------------------
 
     def total(self, x: Stream) -> int:
         """All beats of a stream."""
@@ -363,8 +359,6 @@ class Run(EngineRun):
             else:
                 yield
 
-    # -- buffers -------------------------------------------------------------------------------
-
     def reverse(self, kernel: Reverse) -> list[Process]:
         """Two banks: a sequence is written to one while the one before it is read."""
         totals = [n * kernel.x.beats for n in self.lengths(kernel.x)]
@@ -422,8 +416,6 @@ class Run(EngineRun):
                 while not out.knows_room(o):
                     yield
                 out.written.append(max(x.read[-1] + 1, out.room(o), after(out.written)))
-
-    # -- work ----------------------------------------------------------------------------------
 
     def map(self, kernel: Map) -> Process:
         """A beat is taken when there is sure to be room for its result."""

@@ -177,8 +177,6 @@ class Device:
             f"hwrnn {self.version}\n  in  {shown(d.input)}\n  out {shown(d.output)}>"
         )
 
-    # -- requests ----------------------------------------------------------------------------
-
     def _recover(self) -> None:
         if not self._clean:
             self._link.forget()

@@ -105,8 +105,6 @@ class StandardCell:
             sequence = self.add("Slice", [sequence, *self._backwards()], "y_steps")
         return {"y": sequence} | dict(zip(letters, last, strict=True))
 
-    # -- the outer graph ---------------------------------------------------------------------
-
     def at(self, label: str) -> str:
         """The name of a value of this direction."""
         return f"{self.name}/{label}"
@@ -229,8 +227,6 @@ class StandardCell:
     def _once(self, op: str, inputs: Sequence[str], label: str, **attributes: Attribute) -> str:
         made = any(self.at(label) in node.output for node in self.before)
         return self.at(label) if made else self.add(op, inputs, label, **attributes)
-
-    # -- the body ----------------------------------------------------------------------------
 
     def _body(self) -> GraphProto:
         """One time step: the states and x_t -> the next states and y_t."""

@@ -63,8 +63,6 @@ class Walker:
     ops: list[AnyOp] = field(default_factory=list)
     quantisers: dict[str, Quantiser] = field(default_factory=dict)
 
-    # -- reading -----------------------------------------------------------------------------
-
     def read_constants(self, graph: GraphProto) -> None:
         """Every initialiser as a float constant."""
         for tensor in graph.initializer:
@@ -186,8 +184,6 @@ class Walker:
         )
         return Real(v, parts[0].axes, merged(scale), merged(offset))
 
-    # -- looking up --------------------------------------------------------------------------
-
     def find(self, name: str) -> Symbol | None:
         """The tensor of that name, here or outside."""
         if name in self.symbols:
@@ -282,8 +278,6 @@ class Walker:
         """Refuse the model because of one node."""
         name = node.name or (node.output[0] if node.output else "")
         self.fault(f'node "{shown(name)}" ({shown(node.op_type)})', fact, hint)
-
-    # -- making ------------------------------------------------------------------------------
 
     def value(self, node: NodeProto, t: IntType, size: int, sequence: bool) -> Value:
         """A new value, named after the node, or after its output if the node has no name."""

@@ -68,9 +68,6 @@ def quantize(
     return made.eval()
 
 
-# -- what comes out ------------------------------------------------------------------------------
-
-
 @dataclass
 class Replaced:
     """The layers that took their quantised form, and the scales of what they make."""

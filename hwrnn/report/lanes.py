@@ -171,9 +171,6 @@ def kernel_lanes(kernel: Kernel, run: TracedRun) -> Iterator[Lane]:
             pass
 
 
-# -- ports and buffers ---------------------------------------------------------------------------
-
-
 def beat_spans(
     times: Sequence[int], tags: Sequence[Tag], beats: int, work: Work = Work.PORT
 ) -> tuple[Span, ...]:
@@ -215,9 +212,6 @@ def map_lane(kernel: Map, run: TracedRun) -> Lane:
         for k, t in enumerate(run.channels[kernel.x.name].read)
     )
     return Lane(name=kernel.name, part="map", spans=tuple(joined(spans)), streams=kernel.x.streams)
-
-
-# -- engines -------------------------------------------------------------------------------------
 
 
 def engine_lanes(engine: Engine, run: TracedRun) -> Iterator[Lane]:

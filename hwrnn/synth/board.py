@@ -276,9 +276,6 @@ def package_version(package: str) -> str:
     return f"{name} {metadata.version(name)}"
 
 
-# -- the same with native tools --------------------------------------------------------------------
-
-
 def native(on_board: OnBoard, seed: int) -> FileSet:
     """A script for yosys and a Makefile, so that a bitstream can be made without hwrnn."""
     board = on_board.design.board

@@ -219,9 +219,6 @@ def level_ffs(v: View) -> Features:
     }
 
 
-# -- the gate MAC array ------------------------------------------------------------------------
-
-
 def mac_array(v: View) -> Features:
     """LUT of hwrnn_mac_array."""
     sums, simd, acc = v("Gates") * v("Pe"), v("Simd"), v("AccWidth")
