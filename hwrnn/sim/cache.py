@@ -36,9 +36,9 @@ def cached_build(kind: str, key: str, build: Callable[[Path], None]) -> Path:
     target = home / key
     try:
         home.mkdir(parents=True, exist_ok=True)
-        with _locked(home / f"{key}.lock"):
+        with locked(home / f"{key}.lock"):
             if not target.is_dir():
-                _fill(home, target, build)
+                fill(home, target, build)
                 forget_old(home, KEEP)
         os.utime(target)
     except OSError as error:
@@ -50,7 +50,8 @@ def cached_build(kind: str, key: str, build: Callable[[Path], None]) -> Path:
     return target
 
 
-def _fill(home: Path, target: Path, build: Callable[[Path], None]) -> None:
+def fill(home: Path, target: Path, build: Callable[[Path], None]) -> None:
+    """Build in a folder beside, then move."""
     staging = Path(tempfile.mkdtemp(prefix=STAGING, dir=home))
     try:
         build(staging)
@@ -66,12 +67,12 @@ def forget_old(home: Path, keep: int) -> None:
     Other processes may move and drop builds meanwhile.
     """
     builds = [p for p in home.iterdir() if p.is_dir() and not p.name.startswith(STAGING)]
-    for place in sorted(builds, key=_last_used)[:-keep]:
+    for place in sorted(builds, key=last_used)[:-keep]:
         shutil.rmtree(place, ignore_errors=True)
         (home / f"{place.name}.lock").unlink(missing_ok=True)
 
 
-def _last_used(place: Path) -> float:
+def last_used(place: Path) -> float:
     """When a build was last used; the end of time for one that another process has just dropped."""
     try:
         return place.stat().st_mtime
@@ -80,7 +81,8 @@ def _last_used(place: Path) -> float:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock file: others who want the same wait."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

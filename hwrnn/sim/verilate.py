@@ -8,17 +8,14 @@ longer than a small design.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import platform
 import re
-import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache, partial
@@ -26,7 +23,7 @@ from pathlib import Path
 
 from hwrnn.backends.files import FileSet
 from hwrnn.errors import ToolError
-from hwrnn.sim.cache import forget_old
+from hwrnn.sim.cache import cached_build, locked
 from hwrnn.sim.tools import VerilatorPaths, find_gxx, find_verilator
 
 HARNESSES = Path(__file__).resolve().parent / "harness"
@@ -35,7 +32,6 @@ UART = HARNESSES / "uart.cpp"
 RUNTIME = ("verilated", "verilated_threads", "verilated_vcd_c", "verilated_vpi", "verilated_random")
 # Warnings of cells are of style, but for the sentence of a cell that refuses how it is used.
 NETLIST = ["--x-initial", "unique", "--x-assign", "unique", "-Wno-fatal", "-Werror-USERFATAL"]
-KEEP = 400  # compiled designs; the ones that were not used for longest go first
 
 
 class Driver(Enum):
@@ -107,39 +103,8 @@ def compile_rtl(source: Source, variant: Variant) -> Compiled:
     """The simulator of a design. Raises ToolError if a tool is missing or refuses the sources."""
     tools = Tools.find()
     key = tools.key(source, variant)
-    place = cache_folder() / "designs" / key
-    folder = place / "run"
-    with locked(place.with_suffix(".lock")):
-        if not (place / "done").exists():
-            shutil.rmtree(place, ignore_errors=True)
-            place.mkdir(parents=True)
-            build(tools, source, variant, place)
-            (place / "done").touch()
-            forget_old(place.parent, KEEP)
-    os.utime(place)
+    folder = cached_build("designs", key, lambda place: build(tools, source, variant, place))
     return Compiled(binary=folder / source.top, folder=folder)
-
-
-def cache_folder() -> Path:
-    """Where compiled simulators are kept."""
-    chosen = os.environ.get("HWRNN_CACHE")
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Path(chosen) if chosen else base / "hwrnn"
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold a lock file: others who want the same wait."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("w")
-    except OSError as error:
-        raise ToolError(
-            str(path), f"cannot be written: {error.strerror}", "set HWRNN_CACHE to another folder"
-        ) from error
-    with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,11 +187,9 @@ def verilator_root(binary: Path) -> Path:
     return Path(run.stdout.strip())
 
 
-def build(tools: Tools, source: Source, variant: Variant, place: Path) -> None:
-    """Verilate and compile into `place`; the sources and the C++ are thrown away afterwards."""
+def build(tools: Tools, source: Source, variant: Variant, run: Path) -> None:
+    """Verilate and compile into `run`; the sources and the C++ are thrown away afterwards."""
     runtime = runtime_library(tools)
-    run = place / "run"
-    run.mkdir()
     with tempfile.TemporaryDirectory(prefix="hwrnn-") as temporary:
         work = Path(temporary)
         rtl = work / "rtl"
@@ -320,16 +283,14 @@ def compile_unit(tools: Tools, runtime: Path, unit: Unit, variant: Variant) -> P
 
 def runtime_library(tools: Tools) -> Path:
     """The folder of Verilator's run-time library, compiled once for each version of the tools."""
-    folder = cache_folder() / "runtime" / tools.runtime_key()
-    with locked(folder.with_suffix(".lock")):
-        if not (folder / "libverilated.a").exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            names = [n for n in RUNTIME if (tools.include / f"{n}.cpp").is_file()]
-            objects = in_parallel([partial(compile_runtime, tools, folder, n) for n in names])
-            made = folder / "made.a"
-            call(["ar", "rcs", str(made), *map(str, objects)], folder, "ar")
-            made.rename(folder / "libverilated.a")
-    return folder
+    return cached_build("runtime", tools.runtime_key(), partial(build_runtime, tools))
+
+
+def build_runtime(tools: Tools, folder: Path) -> None:
+    """Compile the run-time library into a folder."""
+    names = [n for n in RUNTIME if (tools.include / f"{n}.cpp").is_file()]
+    objects = in_parallel([partial(compile_runtime, tools, folder, n) for n in names])
+    call(["ar", "rcs", "libverilated.a", *map(str, objects)], folder, "ar")
 
 
 def compile_runtime(tools: Tools, folder: Path, name: str) -> Path:
