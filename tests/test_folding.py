@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from graphs import GraphMaker
 
@@ -200,3 +201,9 @@ def test_the_page_about_folding_is_right() -> None:
     for key in (*KEYS, DEFAULTS, *WEIGHTS, *(aim.value for aim in Aim)):
         assert f"`{key}`" in page
     assert [pe for pe in range(1, 33) if ceil_div(32, pe) == 3] == list(range(11, 16))
+
+
+def test_whole_numbers_of_numpy_are_cut_as_well() -> None:
+    """A head with fewer units than pe takes what it has."""
+    found = resolve({"pe": np.int64(8), "simd": np.int32(14)}, BOTH)
+    assert found == {"lstm": fold(8, 14), "fc": fold(5, 12)}

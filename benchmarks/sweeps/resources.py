@@ -11,7 +11,7 @@ from typing import Any
 import resource_error
 from resource_error import COUNT, HEADER, Result
 
-NAME, SEEDS = "resources", (resource_error.SEED,)
+NAME, SEEDS = "resources", (2029,)  # not looked at while the coefficients were made
 Results = Mapping[str, Mapping[str, Any]]
 
 

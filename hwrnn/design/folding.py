@@ -113,9 +113,7 @@ def for_all(
 def clipped(layer: LayerShape, table: Mapping[str, object]) -> Fold:
     """A checked entry, cut to what a layer has."""
     sizes = {
-        key: min(value, layer.most(key)[0])
-        for key, value in table.items()
-        if isinstance(value, int)
+        key: min(as_whole(table[key]), layer.most(key)[0]) for key in ("pe", "simd") if key in table
     }
     return fold_of(layer, {**table, **sizes}, layer.default())
 
