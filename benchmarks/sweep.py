@@ -66,7 +66,7 @@ def main() -> int:
 
 def state() -> tuple[str, str, str]:
     """The commit, a digest of what was changed since (empty if nothing was), and one of the code
-    in that commit.
+    in that commit: all that a sweep may use.
     """
 
     def git(*words: str) -> str:
@@ -75,13 +75,17 @@ def state() -> tuple[str, str, str]:
         )
         return done.stdout
 
-    code = ["hwrnn", "tests", "boards", "benchmarks"]
-    changes = git("diff", "HEAD", "--", *code)
-    changes += git("ls-files", "--others", "--exclude-standard", "--", *code)
-    digest = f"-{hashlib.sha256(changes.encode()).hexdigest()[:8]}" if changes else ""
-    trees = git("rev-parse", *(f"HEAD:{folder}" for folder in code))
+    used = ("hwrnn", "boards", "benchmarks", "tests", ":(exclude,glob)tests/test_*.py")
+    changes = git("diff", "HEAD", "--", *used)
+    changes += git("ls-files", "--others", "--exclude-standard", "--", *used)
+    files = git("ls-files", "--stage", "--", *used)
     commit = git("rev-parse", "--short=12", "HEAD").strip() or "unknown"
-    return commit, digest, hashlib.sha256(trees.encode()).hexdigest()[:12]
+    return commit, f"-{digest(changes)[:8]}" if changes else "", digest(files)[:12]
+
+
+def digest(text: str) -> str:
+    """A hash."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 class Store:
