@@ -68,12 +68,15 @@ def export(
     with _quiet():
         _need_torch()
         _check_module(module)
+        from hwrnn.frontend.export_calls import checked_calls
         from hwrnn.frontend.export_outputs import unpacked
 
         examples = _examples(module, example_input)
         with _evaluating(module):
-            answer, plain = _answer(module, examples)
+            with checked_calls(module):
+                answer, plain = _answer(module, examples)
             model = _to_onnx(module if plain else unpacked(module), examples, list(answer))
+    _check_inputs(model, examples)
     _tidy(model)
     if _partly_quantised(module):
         _check_exact(model)
@@ -230,6 +233,8 @@ def _answer(module: nn.Module, examples: dict[str, Tensor]) -> tuple[dict[str, n
 
     try:
         result = module(*examples.values())
+    except ExportFault:
+        raise
     except Exception as fault:
         what = f"{type(fault).__name__}: {shorten(str(fault), 160)}"
         shapes = " and ".join(str(tuple(example.shape)) for example in examples.values())
@@ -271,6 +276,15 @@ def _to_onnx(module: nn.Module, examples: dict[str, Tensor], outputs: list[str])
         fact = "the exported graph holds no recurrent cell; Brevitas lost it on the way"
         raise ExportFault("module", fact, "please report this, with the module")
     return model
+
+
+def _check_inputs(model: ModelProto, examples: dict[str, Tensor]) -> None:
+    """Refuse what the exporter would drop without a word."""
+    there = {port.name for port in model.graph.input}
+    for name in examples:
+        if name not in there:
+            fact = f'its input "{name}" has no influence on the outputs'
+            raise ExportFault("module", fact, "leave it out of forward and of example_input")
 
 
 def _without_dynamo() -> dict[str, bool]:
