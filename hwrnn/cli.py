@@ -162,16 +162,22 @@ def run(
         Path | None, typer.Option(help="Folder for every named internal integer.")
     ] = None,
     integers: Annotated[bool, typer.Option(help="Write integers, not real values.")] = False,
+    lengths: Annotated[
+        Path | None, typer.Option(help="Steps of each sequence that count (.npy).")
+    ] = None,
 ) -> None:
     """Run the C-model on an array."""
     import hwrnn
 
     x = load_inputs(inputs)
+    steps: Any = None if lengths is None else load_array(lengths)
+    if dump is not None and steps is not None:
+        raise DataError("--dump", "shows whole sequences", "leave out --lengths")
     with stages("reading the model", "running the C-model") as stage:
         next(stage)
         graph = hwrnn.load(model, **recipe)
         next(stage)
-        y = hwrnn.run(graph, x, integers=integers)
+        y = hwrnn.run(graph, x, integers=integers, lengths=steps)
         if dump is not None:
             from hwrnn.flow import trace
 

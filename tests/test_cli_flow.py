@@ -79,6 +79,25 @@ def test_run_writes_the_real_outputs(model: Path, tmp_path: Path) -> None:
     assert any(p.name.endswith("c_next.npy") for p in (tmp_path / "dump").iterdir())
 
 
+def test_run_takes_the_steps_of_each_sequence(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    x = np.random.default_rng(0).normal(size=(3, 7, 3)).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "steps.npy", np.array([7, 2, 4]))
+    arguments = ["run", str(model), str(tmp_path / "x.npy"), "-o", str(tmp_path / "y.npy")]
+    lengths = ["--lengths", str(tmp_path / "steps.npy")]
+    assert main([*arguments, *lengths]) == 0
+    y = np.load(tmp_path / "y.npy")
+    assert np.array_equal(y, np.asarray(hwrnn.run(hwrnn.load(model), x, lengths=[7, 2, 4])))
+    assert not np.array_equal(y, np.asarray(hwrnn.run(hwrnn.load(model), x)))
+    capsys.readouterr()
+    assert main([*arguments, *lengths, "--dump", str(tmp_path / "dump")]) == 2
+    assert capsys.readouterr().err == (
+        "--dump: shows whole sequences\n  hint: leave out --lengths\n"
+    )
+
+
 def test_show_and_estimate(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show", str(model)]) == 0
     assert "%lstm_l0d0" in capsys.readouterr().out
