@@ -17,6 +17,7 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 
 from resource_designs import draw  # noqa: E402 - after the path
 from resource_error import FAR, NEAR, Result, design_of, measure, shortfalls  # noqa: E402
+from resource_zoo import counts  # noqa: E402
 
 import hwrnn  # noqa: E402
 from hwrnn.backends.rtl_parts import parts  # noqa: E402
@@ -176,6 +177,21 @@ def test_a_wide_function_takes_luts_by_the_address_bits_that_it_depends_on() -> 
 def test_equal_and_constant_columns_have_one_register_or_none() -> None:
     assert distinct_columns([0b0110, 0b0000, 0b0110], 4) == 1
     assert distinct_columns([0b1001, 0b0011, 0b1101], 4) == 3
+
+
+def test_bits_of_a_rom_that_never_change_take_no_block() -> None:
+    """As a gate whose weights are all zero has them, after training with few bits."""
+    pytest.importorskip("pyosys")
+    rng = np.random.default_rng(7)
+    low, high = rng.integers(0, 1 << 30, (2, 168))
+    words = tuple(
+        int(a) | 0x1234 << 30 | int(b & 0x7FFF) << 45 for a, b in zip(low, high, strict=True)
+    )
+    part = Part(kernel="", module="hwrnn_rom_ahead", given={"Width": 60, "Depth": 168}, words=words)
+    (made,) = counts([part], Family.ICE40)
+    assert memory_blocks(part, Family.ICE40) == made.block_rams == 3
+    value, _ = predicted("ffs", part, Family.ICE40)
+    assert abs(value - made.ffs) <= 1
 
 
 def test_every_library_module_of_random_designs_has_a_model() -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from hwrnn.board import Family
+from hwrnn.design.resources.contents import live_columns
 from hwrnn.design.resources.part import Part
 
 
@@ -430,15 +431,17 @@ def fewest(family: Family, depth: int, width: int, *, dual: bool = False) -> flo
 
 
 def rom_size(part: Part) -> tuple[int, int, int]:
-    """Depth, width and read ports of a ROM."""
+    """Depth, width and read ports of a ROM; bits that never change are not in it."""
     v = Widths(part)
     match part.module:
         case "hwrnn_lut":
-            return v("Cells") << v("XWidth"), v("YWidth"), v("Lanes")
+            found = v("Cells") << v("XWidth"), v("YWidth"), v("Lanes")
         case "hwrnn_threshold_level":
-            return v("Groups") << v("Level", 0), v("ThresholdWidth"), v("Lanes")
+            found = v("Groups") << v("Level", 0), v("ThresholdWidth"), v("Lanes")
         case _:
-            return v("Depth"), v("Width"), 1
+            found = v("Depth"), v("Width"), 1
+    depth, width, readers = found
+    return depth, live_columns(part.words, width) if part.words else width, readers
 
 
 def rom_banks(part: Part, family: Family) -> int:

@@ -67,11 +67,21 @@ def support(column: NDArray[np.uint8]) -> int:
     return sum(bool((cube.take(0, k) != cube.take(1, k)).any()) for k in range(bits))
 
 
-def distinct_columns(words: Sequence[int], width: int) -> int:
-    """Bits of a word that are not always the same, and not the same as another."""
+def live(words: Sequence[int], width: int) -> NDArray[np.uint8]:
+    """A row for each bit that is not the same in all words."""
     table = columns(words, max((len(words) - 1).bit_length(), 1), width)[:, : len(words)]
-    live = table[(table != table[:, :1]).any(axis=1)]
-    return len(np.unique(live, axis=0))
+    found: NDArray[np.uint8] = table[(table != table[:, :1]).any(axis=1)]
+    return found
+
+
+def live_columns(words: Sequence[int], width: int) -> int:
+    """Bits that are not the same in all words: opt_mem takes the others out of a memory."""
+    return len(live(words, width))
+
+
+def distinct_columns(words: Sequence[int], width: int) -> int:
+    """Bits that are not the same in all words, and not the same as another."""
+    return len(np.unique(live(words, width), axis=0))
 
 
 def distinct(rows: NDArray[np.uint8]) -> tuple[int, NDArray[np.int64]]:

@@ -72,7 +72,7 @@ def rom_ahead(v: View) -> Features:
 
 def rom_ahead_ffs(v: View) -> Features:
     """FF of hwrnn_rom_ahead."""
-    return {"one": 1, "address": index(v("Depth")), "width": v("Width"), **bank_bits(v)}
+    return {"one": 1, "address": index(v("Depth")), "width": rom_size(v.part)[1], **bank_bits(v)}
 
 
 def lut(v: View) -> Features:
